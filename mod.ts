@@ -1,0 +1,7 @@
+/**
+ * Apache Tomcat clustering for JavaScript: everything that needs no sockets of its own. Node
+ * transports are in `./transport/node` and `./channel/node`.
+ *
+ * @module
+ */
+export * from "./protocol/mod.ts";
