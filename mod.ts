@@ -5,3 +5,4 @@
  * @module
  */
 export * from "./protocol/mod.ts";
+export * from "./transport/mod.ts";

@@ -24,6 +24,7 @@ const BUILD = "build/test";
 const DOCUMENTED = [
   "mod.ts",
   "protocol",
+  "transport",
 ];
 
 const RUNS: Readonly<Record<string, Run>> = {
