@@ -6,3 +6,5 @@
  */
 export * from "./protocol/mod.ts";
 export * from "./transport/mod.ts";
+export * from "./membership/mod.ts";
+export * from "./channel/mod.ts";

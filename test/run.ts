@@ -25,6 +25,8 @@ const DOCUMENTED = [
   "mod.ts",
   "protocol",
   "transport",
+  "membership",
+  "channel",
 ];
 
 const RUNS: Readonly<Record<string, Run>> = {

@@ -1,0 +1,808 @@
+// A group channel: the stack of interceptors, and under it receiver, sender and membership.
+//
+// Sending runs through the chains that `#link` builds once, top to bottom; receiving and changes of
+// membership run bottom to top. `#sendFrom[i]` sends with layer i and those below; `#receiveAbove[i]`
+// hands to the layers above i. The last of the first, and the first of the second, are the two ends:
+// the sender, and the application's listeners.
+//
+// Starting and stopping never overlap: a stop waits for the start that runs.
+import { DecodeError } from "../protocol/errors.ts";
+import {
+  type ChannelData,
+  decodeChannelData,
+  encodeChannelData,
+} from "../protocol/tribes/channel_data.ts";
+import { encodeFrame } from "../protocol/tribes/frame.ts";
+import { FrameParser } from "../protocol/tribes/frame_parser.ts";
+import { encodeHost } from "../protocol/tribes/host.ts";
+import {
+  equalMembers,
+  type Member,
+  type MemberInit,
+} from "../protocol/tribes/member.ts";
+import {
+  SEND_OPTIONS_BYTE_MESSAGE,
+  SEND_OPTIONS_DEFAULT,
+  SEND_OPTIONS_MULTICAST,
+  SEND_OPTIONS_UDP,
+} from "../protocol/tribes/send_options.ts";
+import {
+  makeUniqueId,
+  type RandomBytes,
+} from "../protocol/tribes/unique_id.ts";
+import { LocalMember } from "../membership/local_member.ts";
+import {
+  McastMembership,
+  type McastMembershipOptions,
+} from "../membership/mcast_membership.ts";
+import type {
+  MembershipContext,
+  MembershipService,
+} from "../membership/types.ts";
+import {
+  DatagramSender,
+  MAX_DATAGRAM_LENGTH,
+} from "../transport/datagram_sender.ts";
+import { asError, ChannelError } from "../transport/errors.ts";
+import { checkInteger } from "../transport/options.ts";
+import {
+  autoAddress,
+  Receiver,
+  type ReceiverOptions,
+  resolveReceiverOptions,
+} from "../transport/receiver.ts";
+import {
+  resolveSenderOptions,
+  Sender,
+  type SenderOptions,
+} from "../transport/sender.ts";
+import type { Timer, Transport } from "../transport/types.ts";
+import type {
+  ChannelInterceptor,
+  InterceptorContext,
+  ReceiveNext,
+  SendNext,
+} from "./interceptor.ts";
+import { MessageDispatchInterceptor } from "./interceptors/message_dispatch.ts";
+import { TcpFailureDetector } from "./interceptors/tcp_failure_detector.ts";
+import { UniqueIdSource } from "./unique_id_source.ts";
+
+/** Start level: messages are received. */
+export const SND_RX_SEQ = 1;
+/** Start level: messages are sent. */
+export const SND_TX_SEQ = 2;
+/** Start level: members are listened for. */
+export const MBR_RX_SEQ = 4;
+/** Start level: the local member is announced. */
+export const MBR_TX_SEQ = 8;
+/** All start levels. */
+export const CHANNEL_DEFAULT = 15;
+
+const NO_MEMBERS: readonly Member[] = [];
+
+// Broadcasts that wait for listeners: some of the greatest, or many small ones.
+const MAX_WAITING_BROADCASTS = 16 * MAX_DATAGRAM_LENGTH;
+
+/** Takes the messages of a channel. */
+export interface ChannelListener {
+  /** Whether this listener wants a message; every one without it. */
+  accept?(message: ChannelData): boolean;
+  /**
+   * Takes one message; those of one connection come one at a time and in order. Its bytes are
+   * borrowed: they may be kept after return, or after the promise settled, only as a copy.
+   *
+   * To throw, or to reject, is to fail: the sender sees it if it asked for a synchronized ack.
+   */
+  messageReceived(message: ChannelData): void | Promise<void>;
+}
+
+/** Is told who comes and goes; what it throws is reported. */
+export interface MembershipListener {
+  /** A member came. */
+  memberAdded?(member: Member): void;
+  /** A member went; with the shutdown command when it said so itself. */
+  memberDisappeared?(member: Member): void;
+}
+
+/** Options of {@linkcode GroupChannel}. Durations are milliseconds. */
+export interface GroupChannelOptions {
+  /** Receiver: address, port, limits. */
+  readonly receiver?: ReceiverOptions;
+  /** Sender: timeout, retries, limits. */
+  readonly sender?: SenderOptions;
+  /** How members are found: options of multicast, another service, or `null` for none. */
+  readonly membership?: McastMembershipOptions | MembershipService | null;
+  /**
+   * The stack, top first. Tomcat's default stack when absent: MessageDispatch over
+   * TcpFailureDetector.
+   */
+  readonly interceptors?: readonly ChannelInterceptor[];
+  /**
+   * Whether a timer calls {@linkcode GroupChannel.heartbeat}. Attribute `heartbeat`.
+   * @default {true}
+   */
+  readonly heartbeat?: boolean;
+  /**
+   * Time between two heartbeats. Attribute `heartbeatSleeptime`.
+   * @default {5000}
+   */
+  readonly heartbeatSleeptime?: number;
+  /**
+   * Whether a channel is refused when the option flag of one interceptor contains that of another.
+   * Attribute `optionCheck`; Tomcat checks at the start.
+   * @default {false}
+   */
+  readonly optionCheck?: boolean;
+  /** Unique id of the local member, 16 bytes; random at each start without it. */
+  readonly uniqueId?: Uint8Array;
+  /** Domain of the local member. */
+  readonly domain?: Uint8Array;
+  /** Payload of the local member. */
+  readonly payload?: Uint8Array;
+  /** Secure port to advertise; nothing listens there. */
+  readonly securePort?: number;
+  /**
+   * Where random bytes come from.
+   * @default {crypto.getRandomValues}
+   */
+  readonly random?: RandomBytes;
+  /** Is told of errors that no caller waits for; must not throw. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** Options of one {@linkcode GroupChannel.send}. */
+export interface SendOptions {
+  /**
+   * Send options, a set of bits; the byte flag is set by the channel.
+   * @default {2}
+   */
+  readonly options?: number;
+  /** Id of the message, any bytes; copied. A new one without it. */
+  readonly uniqueId?: Uint8Array;
+}
+
+/**
+ * A member of a Tribes group: finds the others, sends them messages and receives theirs.
+ *
+ * @example Two channels on a simulated network
+ * ```ts
+ * import { GroupChannel } from "@tribes/toolkit/channel";
+ * import { MemoryNetwork } from "@tribes/toolkit/transport";
+ * import assert from "node:assert/strict";
+ *
+ * const network = new MemoryNetwork({ seed: 1 });
+ * const a = new GroupChannel(network.transport("10.0.0.1"));
+ * const b = new GroupChannel(network.transport("10.0.0.2"));
+ * const heard: string[] = [];
+ * b.addChannelListener({
+ *   messageReceived: (message) => void heard.push(new TextDecoder().decode(message.message)),
+ * });
+ * const started = Promise.all([a.start(), b.start()]);
+ * await network.advance(3000);
+ * await started;
+ * const sent = a.send(a.members(), new TextEncoder().encode("hello"));
+ * await network.advance(100);
+ * await sent;
+ * assert.deepEqual(heard, ["hello"]);
+ * const stopped = Promise.all([a.stop(), b.stop()]);
+ * await network.advance(5000);
+ * await stopped;
+ * ```
+ */
+export class GroupChannel implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #options: GroupChannelOptions;
+  readonly #heartbeatSleeptime: number;
+  readonly #interceptors: readonly ChannelInterceptor[];
+  readonly #membership: MembershipService | undefined;
+  readonly #random: RandomBytes;
+  readonly #ids: UniqueIdSource;
+  // Replaced, not changed: whoever goes through a list keeps the one it began with.
+  #channelListeners: readonly ChannelListener[] = [];
+  #membershipListeners: readonly MembershipListener[] = [];
+  readonly #sendFrom: SendNext[];
+  readonly #receiveAbove: ReceiveNext[];
+  #local: LocalMember | undefined;
+  #receiver: Receiver | undefined;
+  #sender: Sender | undefined;
+  #datagrams: DatagramSender | undefined;
+  #heartbeatTimer: Timer | undefined;
+  #beating: Promise<void> | undefined;
+  #levels = 0;
+  #held: (() => void)[] | undefined; // changes of membership while the layers start
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #broadcasts: Promise<void> = Promise.resolve();
+  #broadcastBytes = 0; // of broadcasts that wait for listeners
+
+  /**
+   * Makes a channel that is not started.
+   *
+   * @param transport Sockets and clock: a `NodeTransport`, or a host of a simulated network.
+   * @param options Addresses, limits, membership and interceptors.
+   * @throws {RangeError} For an option that is out of its range, or what `optionCheck` finds.
+   */
+  constructor(transport: Transport, options: GroupChannelOptions = {}) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#heartbeatSleeptime = options.heartbeatSleeptime ?? 5000;
+    checkInteger(
+      this.#heartbeatSleeptime,
+      "heartbeatSleeptime",
+      1,
+      0x7fff_ffff,
+    );
+    resolveSenderOptions(options.sender);
+    resolveReceiverOptions(options.receiver);
+    this.#interceptors = options.interceptors ??
+      [new MessageDispatchInterceptor(), new TcpFailureDetector()];
+    if (options.optionCheck === true) checkOptionFlags(this.#interceptors);
+    this.#membership = membershipOf(transport, options.membership);
+    this.#random = options.random ??
+      ((bytes) => void crypto.getRandomValues(bytes));
+    this.#ids = new UniqueIdSource(this.#random);
+    this.#sendFrom = this.#linkSending();
+    this.#receiveAbove = this.#linkReceiving();
+  }
+
+  /** How members are found: `mcast`, or another service's name; `undefined` without one. */
+  get membershipName(): string | undefined {
+    return this.#membership?.name;
+  }
+
+  /** Whether a start level is on. */
+  get isStarted(): boolean {
+    return this.#levels !== 0;
+  }
+
+  /** Bytes that wait to be sent or acknowledged. */
+  get queuedBytes(): number {
+    return this.#sender?.queuedBytes ?? 0;
+  }
+
+  /**
+   * The local member as others see it.
+   *
+   * @throws {ChannelError} `unsupported` before the first start.
+   */
+  localMember(): Member {
+    return this.#started().member;
+  }
+
+  /** The other members, as the top of the stack shows them. */
+  members(): readonly Member[] {
+    return this.#membersFrom(0);
+  }
+
+  /** Adds a listener for messages; each that accepts a message gets it, in order of adding. */
+  addChannelListener(listener: ChannelListener): void {
+    this.#channelListeners = withItem(this.#channelListeners, listener);
+  }
+
+  /** Removes a listener for messages. */
+  removeChannelListener(listener: ChannelListener): void {
+    this.#channelListeners = withoutItem(this.#channelListeners, listener);
+  }
+
+  /** Adds a listener for members that come and go. */
+  addMembershipListener(listener: MembershipListener): void {
+    this.#membershipListeners = withItem(this.#membershipListeners, listener);
+  }
+
+  /** Removes a listener for members that come and go. */
+  removeMembershipListener(listener: MembershipListener): void {
+    this.#membershipListeners = withoutItem(
+      this.#membershipListeners,
+      listener,
+    );
+  }
+
+  /**
+   * Starts the channel, and waits until members had time to be heard (two frequencies).
+   *
+   * @param levels What to start: a set of the level bits; all of it by default.
+   * @throws {TransportError} When the receiver cannot be bound.
+   * @throws {ChannelError} `multicast` when the group cannot be joined; `unsupported` when it is
+   * started already.
+   * @throws {RangeError} For `levels` that are no set of the level bits, or none of them.
+   */
+  async start(levels: number = CHANNEL_DEFAULT): Promise<void> {
+    checkInteger(levels, "levels", 1, CHANNEL_DEFAULT);
+    if (this.#levels !== 0) {
+      throw new ChannelError("unsupported", "Cannot start: already started");
+    }
+    this.#levels = levels;
+    this.#stopping = undefined;
+    this.#starting = this.#start(levels);
+    await this.#starting;
+  }
+
+  /**
+   * Leaves the group, sends what is queued, and closes all sockets; a running start ends first.
+   * Listeners are not told that members go; those that are there are told anew after a start.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopStarted();
+    return this.#stopping;
+  }
+
+  /** Stops the channel. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Sends raw bytes to members.
+   *
+   * A retry after a lost connection may deliver the message twice, as Tomcat's does; both have the
+   * same unique id.
+   *
+   * @param destination The members; {@linkcode members} for all.
+   * @param message The bytes, borrowed until the promise settles.
+   * @returns The message's unique id, when the message was written; with `use_ack`, when every
+   * member acknowledged it; with `use_ack` and `sync`, when every member processed it; with `async`
+   * at once.
+   * @throws {ChannelError} `no-members`, or why members were not reached.
+   * @throws {EncodeError} When the message has no wire form.
+   */
+  send(
+    destination: readonly Member[],
+    message: Uint8Array,
+    options: SendOptions = {},
+  ): Promise<Uint8Array> {
+    if (destination.length === 0) {
+      return Promise.reject(
+        new ChannelError("no-members", "Cannot send: no destination is given"),
+      );
+    }
+    const local = this.#local;
+    if (local === undefined || (this.#levels & SND_TX_SEQ) === 0) {
+      return Promise.reject(
+        new ChannelError("unsupported", "Cannot send: sending is not started"),
+      );
+    }
+    const uniqueId = options.uniqueId?.slice() ?? this.#ids.next();
+    try {
+      const sent = this.#sendFrom[0]!(destination, { // there is one more than interceptors
+        options: (options.options ?? SEND_OPTIONS_DEFAULT) |
+          SEND_OPTIONS_BYTE_MESSAGE,
+        timestamp: this.#transport.clock.wallTime(),
+        uniqueId,
+        address: local.member,
+        message,
+      });
+      return sent.then(() => uniqueId);
+    } catch (error) { // of a layer that throws instead of rejecting
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Publishes other bytes to the group, at once.
+   *
+   * @param payload The bytes; copied.
+   * @throws {EncodeError} `too-large`.
+   */
+  async setPayload(payload: Uint8Array): Promise<void> {
+    this.#started().setPayload(payload);
+    await this.#membership?.announce();
+  }
+
+  /**
+   * Changes the domain, at once. Other nodes that know this member keep the old one, as Tomcat does.
+   *
+   * @param domain The bytes; copied.
+   * @throws {EncodeError} `too-large`.
+   */
+  async setDomain(domain: Uint8Array): Promise<void> {
+    this.#started().setDomain(domain);
+    await this.#membership?.announce();
+  }
+
+  /** Lets the interceptors and the sender do what is due; a timer does this by default. */
+  async heartbeat(): Promise<void> {
+    for (const interceptor of this.#interceptors) {
+      try {
+        await interceptor.heartbeat?.();
+      } catch (error) {
+        this.#fault(asError(error));
+      }
+    }
+    this.#sender?.heartbeat();
+  }
+
+  async #start(levels: number): Promise<void> {
+    try {
+      await this.#startLevels(levels);
+    } catch (error) {
+      await this.#stop().catch(() => {}); // the first error is the one to tell
+      throw error;
+    }
+    if (this.#options.heartbeat !== false) this.#startHeartbeat();
+  }
+
+  async #startLevels(levels: number): Promise<void> {
+    const { clock } = this.#transport;
+    const { sender } = this.#options;
+    if ((levels & SND_RX_SEQ) !== 0) {
+      this.#receiver = await Receiver.start(
+        this.#transport,
+        (message) => this.#receiveAbove[this.#interceptors.length]!(message), // see #linkReceiving
+        {
+          ...this.#options.receiver,
+          onFault: (fault) => {
+            this.#options.receiver?.onFault?.(fault);
+            this.#receiverFault(fault.error, fault.remoteAddress.hostname);
+          },
+        },
+      );
+    }
+    this.#local = new LocalMember(this.#describe(), clock.now());
+    if ((levels & SND_TX_SEQ) !== 0) {
+      this.#sender = new Sender(this.#transport, sender);
+      this.#datagrams = new DatagramSender(
+        this.#transport,
+        resolveSenderOptions(sender),
+      );
+    }
+    await this.#startInterceptors();
+    const receive = (levels & MBR_RX_SEQ) !== 0;
+    const send = (levels & MBR_TX_SEQ) !== 0;
+    if (receive || send) {
+      await this.#membership?.start(this.#membershipContext(this.#local), {
+        receive,
+        send,
+      });
+    }
+  }
+
+  /** Starts the layers, the lowest first; what they tell of members waits until all have started. */
+  async #startInterceptors(): Promise<void> {
+    const held: (() => void)[] = [];
+    this.#held = held;
+    try {
+      for (let i = this.#interceptors.length - 1; i >= 0; i--) {
+        await this.#interceptors[i]!.start?.(this.#contextOf(i)); // i is an index
+      }
+    } finally {
+      this.#held = undefined;
+    }
+    for (const tell of held) tell();
+  }
+
+  async #stopStarted(): Promise<void> {
+    await this.#starting?.catch(() => {}); // told to who started
+    if (this.#levels !== 0) await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#heartbeatTimer?.cancel();
+    await this.#beating;
+    const errors: unknown[] = [];
+    const attempt = async (step: () => unknown) => {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    for (const interceptor of this.#interceptors) {
+      await attempt(() => interceptor.stop?.());
+    }
+    await attempt(() => this.#membership?.stop());
+    await attempt(() => this.#sender?.close());
+    await attempt(() => this.#datagrams?.close());
+    await attempt(() => this.#receiver?.close());
+    this.#sender = undefined;
+    this.#datagrams = undefined;
+    this.#receiver = undefined;
+    this.#levels = 0;
+    if (errors.length > 0) throw asError(errors[0]);
+  }
+
+  /** What the local member says of itself. */
+  #describe(): MemberInit {
+    const { uniqueId, domain, payload, securePort } = this.#options;
+    const receiver = resolveReceiverOptions(this.#options.receiver);
+    const { hostname, port } = this.#receiver?.address ??
+      { hostname: receiver.address, port: receiver.port };
+    return {
+      host: encodeHost(
+        // Nobody else can connect to a wildcard.
+        hostname === "auto" || hostname === "0.0.0.0" || hostname === "::"
+          ? autoAddress(this.#transport)
+          : hostname,
+      ),
+      port,
+      udpPort: this.#receiver?.udpPort ?? -1,
+      uniqueId: uniqueId ?? makeUniqueId(this.#random),
+      ...(securePort === undefined ? {} : { securePort }),
+      ...(domain === undefined ? {} : { domain }),
+      ...(payload === undefined ? {} : { payload }),
+    };
+  }
+
+  /** Builds the chain of sending; the last one is the sender. */
+  #linkSending(): SendNext[] {
+    const chain: SendNext[] = [(to, message) => this.#transmit(to, message)];
+    for (const interceptor of this.#interceptors.toReversed()) {
+      const next = chain[0]!; // never empty
+      chain.unshift(
+        interceptor.sendMessage === undefined
+          ? next
+          : (to, message) => interceptor.sendMessage!(to, message, next),
+      );
+    }
+    return chain;
+  }
+
+  /** Builds the chain of receiving: what takes a message from below layer i, and above the last. */
+  #linkReceiving(): ReceiveNext[] {
+    const chain: ReceiveNext[] = [(message) => this.#deliver(message)];
+    for (const interceptor of this.#interceptors) {
+      const next = chain[chain.length - 1]!; // never empty
+      chain.push(
+        interceptor.messageReceived === undefined
+          ? next
+          : (message) => interceptor.messageReceived!(message, next),
+      );
+    }
+    return chain;
+  }
+
+  #transmit(
+    destination: readonly Member[],
+    message: ChannelData,
+  ): Promise<void> {
+    const sender = this.#sender;
+    if (sender === undefined) {
+      return Promise.reject(
+        new ChannelError("unsupported", "Cannot send: sending is not started"),
+      );
+    }
+    const { options } = message;
+    if ((options & (SEND_OPTIONS_UDP | SEND_OPTIONS_MULTICAST)) === 0) {
+      return sender.sendMessage(destination, message);
+    }
+    if ((options & SEND_OPTIONS_MULTICAST) !== 0) {
+      return this.#broadcast(message);
+    }
+    return this.#datagrams!.sendMessage(destination, message); // made with the sender
+  }
+
+  async #broadcast(message: ChannelData): Promise<void> {
+    if (this.#membership === undefined) {
+      throw new ChannelError(
+        "unsupported",
+        "Cannot broadcast: the channel has no multicast membership",
+      );
+    }
+    await this.#membership.broadcast(encodeFrame(encodeChannelData(message)));
+  }
+
+  /** Hands a message to the application; a promise only where a listener returned one. */
+  #deliver(message: ChannelData): void | Promise<void> {
+    const listeners = this.#channelListeners;
+    for (let i = 0; i < listeners.length; i++) {
+      const pending = offer(listeners[i]!, message); // i < length
+      if (pending !== undefined) {
+        return deliverRest(pending, listeners.slice(i + 1), message);
+      }
+    }
+  }
+
+  #contextOf(index: number): InterceptorContext {
+    return {
+      transport: this.#transport,
+      localMember: () => this.localMember(),
+      members: () => this.#membersFrom(index + 1),
+      makeMessage: (message, options) => ({
+        options,
+        timestamp: this.#transport.clock.wallTime(),
+        uniqueId: this.#ids.next(),
+        address: this.localMember(),
+        message,
+      }),
+      sendMessage: this.#sendFrom[index + 1]!, // there is one more than interceptors
+      messageReceived: this.#receiveAbove[index]!, // likewise
+      memberAdded: (member) =>
+        this.#memberChanged("memberAdded", index, member),
+      memberDisappeared: (member) =>
+        this.#memberChanged("memberDisappeared", index, member),
+      fault: (error) => this.#fault(error),
+      background: (task) => void this.#background(task),
+    };
+  }
+
+  #membershipContext(local: LocalMember): MembershipContext {
+    const bottom = this.#interceptors.length;
+    return {
+      local,
+      memberAdded: (member) =>
+        this.#memberChanged("memberAdded", bottom, member),
+      memberDisappeared: (member) =>
+        this.#memberChanged("memberDisappeared", bottom, member),
+      broadcastReceived: (datagram) => this.#broadcastReceived(datagram),
+      fault: (error) => this.#fault(error),
+    };
+  }
+
+  /** Tells layers above `index`, bottom up, then the application. */
+  #memberChanged(
+    type: "memberAdded" | "memberDisappeared",
+    index: number,
+    member: Member,
+  ): void {
+    if (this.#held !== undefined) {
+      this.#held.push(() => this.#memberChanged(type, index, member));
+      return;
+    }
+    for (let i = index - 1; i >= 0; i--) {
+      const interceptor = this.#interceptors[i]!; // i is an index
+      if (interceptor[type] === undefined) continue;
+      try {
+        interceptor[type](
+          member,
+          (next) => this.#memberChanged(type, i, next),
+        );
+      } catch (error) {
+        this.#fault(asError(error));
+      }
+      return;
+    }
+    if (type === "memberDisappeared") this.#sender?.memberDisappeared(member);
+    for (const listener of this.#membershipListeners) {
+      try {
+        listener[type]?.(member);
+      } catch (error) {
+        this.#fault(asError(error));
+      }
+    }
+  }
+
+  #membersFrom(index: number): readonly Member[] {
+    for (let i = index; i < this.#interceptors.length; i++) {
+      const interceptor = this.#interceptors[i]!; // i is an index
+      if (interceptor.members !== undefined) {
+        return interceptor.members(() => this.#membersFrom(i + 1));
+      }
+    }
+    return this.#membership?.members() ?? NO_MEMBERS;
+  }
+
+  #broadcastReceived(datagram: Uint8Array): void {
+    try {
+      const parser = new FrameParser();
+      parser.feed(datagram);
+      for (let body = parser.next(); body; body = parser.next()) {
+        const message = decodeChannelData(body);
+        if (equalMembers(message.address, this.localMember())) continue;
+        this.#queueBroadcast(message, datagram.length);
+      }
+      parser.end();
+    } catch (error) {
+      this.#receiverFault(asError(error), "the multicast group");
+    }
+  }
+
+  /** Hands broadcasts up one after another; like a socket's, those beyond the queue are lost. */
+  #queueBroadcast(message: ChannelData, size: number): void {
+    if (this.#broadcastBytes + size > MAX_WAITING_BROADCASTS) {
+      this.#fault(
+        new ChannelError(
+          "queue-full",
+          `Cannot keep a broadcast of ${size} bytes: ${this.#broadcastBytes} wait for listeners`,
+        ),
+      );
+      return;
+    }
+    this.#broadcastBytes += size;
+    // A listener's failure is nobody's: broadcasts are never acknowledged.
+    this.#broadcasts = this.#broadcasts
+      .then(() => {
+        if (this.#levels === 0) return; // stopped meanwhile
+        return this.#receiveAbove[this.#interceptors.length]!(message); // see #linkReceiving
+      })
+      .catch((error) => this.#fault(asError(error)))
+      .then(() => {
+        this.#broadcastBytes -= size;
+      });
+  }
+
+  #receiverFault(error: Error, from: string): void {
+    if (error instanceof DecodeError) {
+      this.#fault(
+        new ChannelError(
+          "bad-message",
+          `Cannot read what ${from} sent: ${error.message}`,
+          { cause: error },
+        ),
+      );
+    } else {
+      this.#fault(error);
+    }
+  }
+
+  #fault(error: Error): void {
+    this.#options.onError?.(error);
+  }
+
+  async #background(task: Promise<unknown>): Promise<void> {
+    try {
+      await task;
+    } catch (error) {
+      this.#fault(asError(error));
+    }
+  }
+
+  #startHeartbeat(): void {
+    const { clock } = this.#transport;
+    this.#heartbeatTimer = clock.startTimer(this.#heartbeatSleeptime, () => {
+      this.#beating = this.heartbeat().then(() => {
+        if (this.#levels !== 0 && this.#stopping === undefined) {
+          this.#startHeartbeat();
+        }
+      });
+    });
+  }
+
+  #started(): LocalMember {
+    if (this.#local === undefined) {
+      throw new ChannelError(
+        "unsupported",
+        "Cannot tell the local member: the channel was not started",
+      );
+    }
+    return this.#local;
+  }
+}
+
+function offer(
+  listener: ChannelListener,
+  message: ChannelData,
+): void | Promise<void> {
+  if (listener.accept === undefined || listener.accept(message)) {
+    return listener.messageReceived(message);
+  }
+}
+
+async function deliverRest(
+  pending: Promise<void>,
+  rest: readonly ChannelListener[],
+  message: ChannelData,
+): Promise<void> {
+  await pending;
+  for (const listener of rest) await offer(listener, message);
+}
+
+function membershipOf(
+  transport: Transport,
+  option: GroupChannelOptions["membership"],
+): MembershipService | undefined {
+  if (option === null) return undefined;
+  if (option !== undefined && "members" in option) return option;
+  return new McastMembership(transport, option);
+}
+
+function checkOptionFlags(interceptors: readonly ChannelInterceptor[]): void {
+  for (const [i, a] of interceptors.entries()) {
+    const flag = a.optionFlag ?? 0;
+    for (const b of interceptors.slice(i + 1)) {
+      const other = b.optionFlag ?? 0;
+      const common = flag & other;
+      if (common !== 0 && (common === flag || common === other)) {
+        throw new RangeError(
+          `Cannot use optionFlag ${flag} of ${a.name} with ${other} of ${b.name}: one contains the other`,
+        );
+      }
+    }
+  }
+}
+
+function withItem<T>(list: readonly T[], item: T): readonly T[] {
+  return list.includes(item) ? list : [...list, item];
+}
+
+function withoutItem<T>(list: readonly T[], item: T): readonly T[] {
+  return list.filter((other) => other !== item);
+}
