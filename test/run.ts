@@ -22,6 +22,8 @@ interface Run {
 
 const BUILD = "build/test";
 const DOCUMENTED = [
+  "README.md",
+  "README.zh.md",
   "mod.ts",
   "protocol",
   "transport",
