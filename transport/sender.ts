@@ -96,8 +96,10 @@ export interface SenderOptions {
   readonly synchronizedAckWindow?: number;
   /**
    * Greatest number of bytes queued or unacknowledged for one member; a send beyond it is refused
-   * with `queue-full`.
-   * @default {67108864}
+   * with `queue-full`. Frames count whole: the default is four times what the dispatch
+   * interceptor lets wait in bodies, so that with `async` that one's limit comes first, unless
+   * messages are tiny.
+   * @default {268435456}
    */
   readonly maxQueueSize?: number;
 }
@@ -122,7 +124,7 @@ export function resolveSenderOptions(
     keepAliveTime: options.keepAliveTime ?? -1,
     ackWindow: options.ackWindow ?? 1024,
     synchronizedAckWindow: options.synchronizedAckWindow ?? 1,
-    maxQueueSize: options.maxQueueSize ?? 67_108_864,
+    maxQueueSize: options.maxQueueSize ?? 268_435_456,
   };
   checkInteger(resolved.timeout, "timeout", 1, 0x7fff_ffff);
   checkInteger(resolved.maxRetryAttempts, "maxRetryAttempts", 0, 1000);
@@ -470,7 +472,6 @@ class MemberSender {
       else await this.#write(link);
     }
     this.#running = false;
-    this.#batch = undefined;
     this.#settleIdle();
   }
 
@@ -748,6 +749,7 @@ class MemberSender {
     this.#writing.length = 0;
     this.#synchronized = 0;
     this.#writeStarted = -1;
+    this.#batch = undefined; // part of it may fail now: nothing may join it
     return unfinished;
   }
 

@@ -246,18 +246,25 @@ export class TcpFailureDetector implements ChannelInterceptor {
         this.#giveUp(key);
         this.#disappear(key, known, (gone) => context.memberDisappeared(gone));
       } else {
-        this.#checkAgain(key, context);
+        // A static member's alive time never moves: connecting tells enough of it, and a stack
+        // without a detector would hand every test message to its application.
+        const message = heard === undefined || this.#options.performReadTest;
+        this.#checkAgain(key, context, message);
       }
     }
   }
 
-  #checkAgain(key: string, context: InterceptorContext): void {
+  #checkAgain(
+    key: string,
+    context: InterceptorContext,
+    message: boolean,
+  ): void {
     const member = this.#present.get(key);
     if (member === undefined || this.#checking.has(key)) return;
     this.#check(member, (alive) => {
       if (alive) return;
       this.#disappear(key, member, (gone) => context.memberDisappeared(gone));
-    });
+    }, message);
   }
 
   #sendFailed(error: unknown): void {
@@ -265,7 +272,7 @@ export class TcpFailureDetector implements ChannelInterceptor {
     if (context === undefined || !(error instanceof ChannelError)) return;
     for (const { member, code } of error.faultyMembers) {
       if (code === "failed-ack" || code === "queue-full") continue;
-      this.#checkAgain(memberKey(member), context);
+      this.#checkAgain(memberKey(member), context, true);
     }
   }
 
@@ -281,7 +288,11 @@ export class TcpFailureDetector implements ChannelInterceptor {
   }
 
   /** Checks a member, unless something newer is heard of it meanwhile. */
-  #check(member: Member, then: (alive: boolean) => void): void {
+  #check(
+    member: Member,
+    then: (alive: boolean) => void,
+    message = this.#options.performSendTest,
+  ): void {
     const context = this.#context;
     if (context === undefined) return;
     const key = memberKey(member);
@@ -289,7 +300,7 @@ export class TcpFailureDetector implements ChannelInterceptor {
     this.#giveUp(key);
     this.#checking.set(key, controller);
     context.background(
-      this.#isAlive(member, context, controller).then((alive) => {
+      this.#isAlive(member, context, controller, message).then((alive) => {
         if (this.#checking.get(key) !== controller) return;
         this.#checking.delete(key);
         then(alive);
@@ -302,6 +313,7 @@ export class TcpFailureDetector implements ChannelInterceptor {
     member: Member,
     context: InterceptorContext,
     controller: AbortController,
+    message: boolean,
   ): Promise<boolean> {
     const { transport } = context;
     const { signal } = controller;
@@ -316,7 +328,7 @@ export class TcpFailureDetector implements ChannelInterceptor {
         port: member.port,
       }, { signal });
       timer.cancel();
-      return await this.#test(connection, context, signal);
+      return !message || await this.#test(connection, context, signal);
     } catch {
       return false; // why it cannot be reached makes no difference
     } finally {

@@ -347,6 +347,27 @@ test("Receiver acknowledges option 2 before a slow handler, with others behind i
   }, (text) => text === "slow" ? gate.promise : undefined);
 });
 
+test("Receiver writes the ack of option 2 before it calls the handler", async () => {
+  const network = new MemoryNetwork();
+  const writes: (() => void)[] = [];
+  const writesBefore: number[] = [];
+  await network.run(async () => {
+    await using receiver = await Receiver.start(
+      withDeafPeers(network.transport(SERVER), writes),
+      () => void writesBefore.push(writes.length),
+      { port: 0 },
+    );
+    const client = network.transport(CLIENT);
+    for (const options of [2, 6]) {
+      const peer = await RawPeer.connect(client, receiver.address);
+      await peer.write(frameOf("x", options));
+      await network.settle();
+    }
+    assert.deepEqual(writesBefore, [1, 1]); // the second one's comes after
+    assert.equal(writes.length, 2);
+  });
+});
+
 test("Receiver acknowledges option 2 before a slow handler on real sockets", async () => {
   const gate = Promise.withResolvers<void>();
   const transport = new NodeTransport();
@@ -754,13 +775,14 @@ test("Receiver refuses a connection while every other one is at a message", asyn
 test("Receiver closes who holds most when unfinished messages exceed maxBufferedBytes", () =>
   withReceiver({ maxBufferedBytes: 100_000 }, async (scene) => {
     const { connect, network, receiver, faults, delivered } = scene;
+    const member = await connect();
+    const message = frameOf("m".repeat(30_000), 2);
+    await member.write(message.subarray(0, 1000));
     const hog = await connect();
     await hog.write(frameOf(new Uint8Array(200_000), 2).subarray(0, 95_000));
     await network.settle();
-    assert.equal(receiver.bufferedBytes, 95_000);
-    const member = await connect();
-    const message = frameOf("m".repeat(30_000), 2);
-    await member.write(message.subarray(0, 10_000));
+    assert.equal(receiver.bufferedBytes, 96_000);
+    await member.write(message.subarray(1000, 10_000));
     await network.settle();
     assert.equal(hog.open, false);
     assert.equal(receiver.bufferedBytes, 10_000);
@@ -771,6 +793,30 @@ test("Receiver closes who holds most when unfinished messages exceed maxBuffered
     assert.equal(faults.length, 1);
     assert.deepEqual(faults[0]?.remoteAddress, hog.connection.localAddress);
   }));
+
+test("Receiver counts nothing of a connection that it dropped while its handler ran", async () => {
+  const gate = Promise.withResolvers<void>();
+  await withReceiver({ maxBufferedBytes: 100_000 }, async (scene) => {
+    const { connect, network, receiver } = scene;
+    const hog = await connect();
+    const first = frameOf("slow".padEnd(95_000), 2);
+    await hog.write(first.subarray(0, 95_000));
+    await network.settle();
+    const next = frameOf(new Uint8Array(70_000)).subarray(0, 60_000);
+    await hog.write(concatBytes([first.subarray(95_000), next]));
+    await network.settle();
+    const member = await connect();
+    const message = frameOf("m".repeat(60_000), 2);
+    await member.write(message.subarray(0, 50_000));
+    await network.settle();
+    assert.equal(hog.open, false);
+    gate.resolve();
+    await network.settle();
+    assert.equal(receiver.bufferedBytes, 50_000);
+    await member.write(message.subarray(50_000));
+    await member.receives(ACK);
+  }, (text) => text.startsWith("slow") ? gate.promise : undefined);
+});
 
 test("Receiver holds little of a flood while a handler is slow", async () => {
   const gate = Promise.withResolvers<void>();

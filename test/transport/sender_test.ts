@@ -114,7 +114,7 @@ test("resolveSenderOptions() has Tomcat's defaults and our limits", () => {
     keepAliveTime: -1,
     ackWindow: 1024,
     synchronizedAckWindow: 1,
-    maxQueueSize: 67_108_864,
+    maxQueueSize: 268_435_456,
   });
 });
 
@@ -533,6 +533,34 @@ test("Sender fails what is queued behind a synchronized message within about one
     assert.equal(receiver.connections.length, 2);
   }));
 
+test("Sender with maxRetryAttempts 0 sends nothing again to a silent member", () =>
+  withSender({ maxRetryAttempts: 0 }, ignore, async (scene) => {
+    const { watch, network, receiver } = scene;
+    const outcomes = [watch("a", 2)];
+    await network.advance(1000);
+    outcomes.push(watch("b", 2));
+    await network.advance(6000);
+    assert.deepEqual(states(outcomes), ["timeout", "timeout"]);
+    assert.deepEqual(receiver.texts, ["a", "b"]);
+  }));
+
+test("Sender does not fail a message with those of its kind that failed before it was sent", () =>
+  withSender({}, ignore, async ({ watch, network, receiver }) => {
+    const failing = [watch("a", 6)];
+    await network.settle();
+    failing.push(watch("b", 0)); // waits for the ack of a
+    await network.advance(2950);
+    const fresh = watch("c", 6);
+    await network.advance(3003 - network.now); // all but the fresh one have failed, and it is sent again
+    assert.deepEqual(states(failing), ["timeout", "timeout"]);
+    receiver.behaviour = acknowledge;
+    const late = watch("d", 0);
+    await network.advance(100);
+    assert.equal(fresh.state, "done");
+    assert.equal(late.state, "done");
+    assert.deepEqual(receiver.texts, ["a", "c", "d"]);
+  }));
+
 test("Sender gives a member that acks slowly its time, and no more to one that stops", () =>
   withSender({}, ignore, async ({ watch, network, receiver }) => {
     const outcomes = texts(6).map((text) => watch(text, 2));
@@ -630,6 +658,7 @@ test("Sender gives a member that reads again its whole time", () =>
           if (received < 3_000_000) await network.advance(100);
           if (received >= 3_000_000 + 2 * FRAME) break;
         }
+        await network.advance(2000);
         await connection.write(ACK_COMMAND.slice());
         break;
       }

@@ -444,3 +444,18 @@ test("StaticMembershipInterceptor.start() forgets whom the last run learned", ()
     assertSees(a, b);
     assertSees(b, a);
   }));
+
+test("StaticMembershipInterceptor under a detector: heartbeats connect to members and write nothing", () =>
+  withPair(async (network, a, b) => {
+    await b.channel.start();
+    await a.channel.start();
+    await network.advance(100);
+    const connects = a.probe.connects.length;
+    const written = a.probe.written.length;
+    await network.advance(20_000);
+    assert(a.probe.connects.length > connects, "nothing was tested");
+    // A Tomcat without a detector would hand a test message to its application.
+    assert.equal(a.probe.written.length, written);
+    assert.equal(a.channel.members().length, 1);
+    await Promise.all([a.channel.stop(), b.channel.stop()]);
+  }));
