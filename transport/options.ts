@@ -1,3 +1,6 @@
+/** Greatest port. */
+export const MAX_PORT = 65_535;
+
 /**
  * Checks an option that is a whole number.
  *
@@ -22,5 +25,5 @@ export function checkInteger(
  * @throws {RangeError} With the option's name and the value.
  */
 export function checkPort(value: number, name: string): void {
-  checkInteger(value, name, 0, 65_535);
+  checkInteger(value, name, 0, MAX_PORT);
 }

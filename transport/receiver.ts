@@ -24,15 +24,19 @@ import {
   type ChannelData,
   ChannelDataDecoder,
 } from "../protocol/tribes/channel_data.ts";
-import {
-  DEFAULT_MAX_DATA_LENGTH,
-  MAX_DATA_LENGTH,
-} from "../protocol/tribes/frame.ts";
 import { FrameParser } from "../protocol/tribes/frame_parser.ts";
 import { asError } from "./errors.ts";
-import { checkInteger, checkPort } from "./options.ts";
+import { AckQueue } from "./ack_queue.ts";
+import { MAX_PORT } from "./options.ts";
 import {
-  type Clock,
+  autoAddress,
+  type MessageHandler,
+  type ReceiverFault,
+  type ReceiverOptions,
+  type ResolvedReceiverOptions,
+  resolveReceiverOptions,
+} from "./receiver_options.ts";
+import {
   type Connection,
   type Datagram,
   type DatagramSocket,
@@ -43,125 +47,10 @@ import {
   TransportError,
 } from "./types.ts";
 
-const MAX_PORT = 65_535;
-const ACK_RUN = 512;
-// Many acknowledgements in one array, so that a run of them is one write of a part of it.
-const ACKS = repeat(ACK_COMMAND, ACK_RUN);
+export * from "./receiver_options.ts";
+
 const STALL_BYTES = 1024;
 const CLOSE_TIMEOUT = 3000;
-
-/**
- * Takes one message. What it throws, or rejects with, is a failed processing: the sender is told
- * when it asked for a synchronized acknowledgement. The message's bytes are borrowed: they may be
- * kept only as a copy.
- */
-export type MessageHandler = (message: ChannelData) => void | Promise<void>;
-
-/** Something went wrong, with one peer nearly always; the receiver goes on. */
-export interface ReceiverFault {
-  /**
-   * `connection`: the connection was closed. `datagram`: it was dropped, or not answered. `handler`:
-   * it threw. `listener`: a socket of the receiver failed, and takes nothing more.
-   */
-  readonly type: "connection" | "datagram" | "handler" | "listener";
-  /** The peer; of a `listener` its own address. */
-  readonly remoteAddress: SocketAddress;
-  /** What happened: a `DecodeError`, a `TransportError`, or what the handler threw. */
-  readonly error: Error;
-}
-
-/** Options of {@linkcode Receiver}. Durations are milliseconds, sizes are bytes. */
-export interface ReceiverOptions {
-  /**
-   * Numeric address to bind and to publish; `auto` takes the first external IPv4 address, else
-   * loopback. Tribes attribute `address`.
-   * @default {"auto"}
-   */
-  readonly address?: string;
-  /**
-   * TCP port to try first; 0 takes any free one. Tribes attribute `port`.
-   * @default {4000}
-   */
-  readonly port?: number;
-  /**
-   * How many ports are tried, one after another; values below 1 count as 1. Tribes attribute
-   * `autoBind`.
-   * @default {100}
-   */
-  readonly autoBind?: number;
-  /**
-   * UDP port; 0 takes any free one, -1 none. Tribes attribute `udpPort`.
-   * @default {-1}
-   */
-  readonly udpPort?: number;
-  /**
-   * Greatest message that is read. Tomcat has no limit.
-   * @default {67108864}
-   */
-  readonly maxDataLength?: number;
-  /**
-   * Greatest number of TCP connections. Tomcat has no limit.
-   * @default {512}
-   */
-  readonly maxConnections?: number;
-  /**
-   * Greatest number of bytes held for unfinished messages, over all connections; beyond it the
-   * connection that holds most is closed.
-   * @default {268435456}
-   */
-  readonly maxBufferedBytes?: number;
-  /**
-   * How long an unfinished message may take for each kilobyte, and a peer not read its
-   * acknowledgements, before the connection is closed. Tomcat waits for ever.
-   * @default {15000}
-   */
-  readonly stallTimeout?: number;
-  /** Is told what goes wrong with peers; must not throw. */
-  readonly onFault?: (fault: ReceiverFault) => void;
-}
-
-/** The options of a receiver, checked and complete. */
-export type ResolvedReceiverOptions = Required<ReceiverOptions>;
-
-/**
- * Checks receiver options and fills in the defaults.
- *
- * @throws {RangeError} For a value that is out of its range.
- */
-export function resolveReceiverOptions(
-  options: ReceiverOptions = {},
-): ResolvedReceiverOptions {
-  const resolved: ResolvedReceiverOptions = {
-    address: options.address ?? "auto",
-    port: options.port ?? 4000,
-    autoBind: Math.max(1, options.autoBind ?? 100),
-    udpPort: options.udpPort ?? -1,
-    maxDataLength: options.maxDataLength ?? DEFAULT_MAX_DATA_LENGTH,
-    maxConnections: options.maxConnections ?? 512,
-    maxBufferedBytes: options.maxBufferedBytes ?? 268_435_456,
-    stallTimeout: options.stallTimeout ?? 15_000,
-    onFault: options.onFault ?? (() => {}),
-  };
-  checkPort(resolved.port, "port");
-  if (resolved.udpPort !== -1) checkPort(resolved.udpPort, "udpPort");
-  checkInteger(resolved.autoBind, "autoBind", 1, MAX_PORT);
-  checkInteger(resolved.maxDataLength, "maxDataLength", 0, MAX_DATA_LENGTH);
-  checkInteger(resolved.maxConnections, "maxConnections", 1, 1_000_000);
-  checkInteger(resolved.stallTimeout, "stallTimeout", 1, 0x7fff_ffff);
-  checkInteger(
-    resolved.maxBufferedBytes,
-    "maxBufferedBytes",
-    1,
-    Number.MAX_SAFE_INTEGER,
-  );
-  return resolved;
-}
-
-/** Chooses the address that `auto` stands for. */
-export function autoAddress(transport: Transport): string {
-  const v4 = transport.localAddresses().find((text) => !text.includes(":"));
-  return v4 ?? "127.0.0.1";
-}
 
 /** One connection and where its conversation stands. */
 interface Peer {
@@ -174,7 +63,7 @@ interface Peer {
   message: number; // where in the stream the unfinished message starts
   checkpoint: number; // when it was last seen to move
   checkpointBytes: number; // how much of it was there then
-  writingSince: number | undefined;
+  readonly acks: AckQueue;
   served: Promise<void>;
 }
 
@@ -332,7 +221,7 @@ export class Receiver implements AsyncDisposable {
       message: 0,
       checkpoint: now,
       checkpointBytes: 0,
-      writingSince: undefined,
+      acks: new AckQueue(connection, this.#transport.clock),
       served: Promise.resolve(),
     };
     this.#peers.add(peer);
@@ -342,7 +231,7 @@ export class Receiver implements AsyncDisposable {
 
   /** Never rejects. */
   async #serve(peer: Peer): Promise<void> {
-    const acks = new AckQueue(peer, this.#transport.clock);
+    const { acks } = peer;
     try {
       await this.#readMessages(peer, acks);
       if (this.#closing === undefined && this.#peers.has(peer)) {
@@ -574,8 +463,9 @@ export class Receiver implements AsyncDisposable {
   #hasStalled(peer: Peer, now: number): boolean {
     const { stallTimeout } = this.#options;
     if (peer.busy) return false; // our handler's time
-    if (peer.writingSince !== undefined) {
-      return now - peer.writingSince >= stallTimeout;
+    const { writingSince } = peer.acks;
+    if (writingSince !== undefined) {
+      return now - writingSince >= stallTimeout;
     }
     const length = peer.parser.bufferedLength;
     if (length === 0) return false;
@@ -598,86 +488,6 @@ export class Receiver implements AsyncDisposable {
     thrown: unknown,
   ): void {
     this.#options.onFault({ type, remoteAddress, error: asError(thrown) });
-  }
-}
-
-/** Collects the acknowledgements of one connection, and writes runs of them together. */
-class AckQueue {
-  readonly #peer: Peer;
-  readonly #clock: Clock;
-  readonly #written = (): void => this.#settled(true);
-  // Whoever waits for the write sees its error; reading the connection shows it too.
-  readonly #lost = (): void => this.#settled(false);
-  #acks = 0;
-  #failed: number[] = []; // positions of FAIL_ACKs among the collected
-  #writing: Promise<void> | undefined;
-  #soon = false; // what is collected leaves as soon as the write before it is done
-
-  constructor(peer: Peer, clock: Clock) {
-    this.#peer = peer;
-    this.#clock = clock;
-  }
-
-  get length(): number {
-    return this.#acks;
-  }
-
-  push(done: boolean): void {
-    if (!done) this.#failed.push(this.#acks);
-    this.#acks++;
-  }
-
-  /** Sends what is collected; when the write before it is not done, only once it is. */
-  send(): Promise<void> | undefined {
-    if (this.#writing !== undefined) return this.#sendAfter(this.#writing);
-    this.#start();
-    return undefined;
-  }
-
-  /** Sends what is collected, without waiting for it. */
-  sendSoon(): void {
-    if (this.#acks === 0) return;
-    if (this.#writing === undefined) this.#start();
-    else this.#soon = true;
-  }
-
-  /** Sends what is collected and waits until it is written. */
-  async flush(): Promise<void> {
-    while (this.#writing !== undefined || this.#acks > 0) {
-      if (this.#writing === undefined) this.#start();
-      await this.#writing;
-    }
-  }
-
-  async #sendAfter(writing: Promise<void>): Promise<void> {
-    await writing;
-    if (this.#writing === undefined && this.#acks > 0) this.#start();
-  }
-
-  #start(): void {
-    this.#soon = false;
-    this.#peer.writingSince = this.#clock.now();
-    this.#writing = this.#peer.connection.write(this.#take());
-    this.#writing.then(this.#written, this.#lost);
-  }
-
-  #settled(written: boolean): void {
-    this.#peer.writingSince = undefined;
-    this.#writing = undefined;
-    if (written && this.#soon && this.#acks > 0) this.#start();
-  }
-
-  #take(): Uint8Array {
-    const { length } = ACK_COMMAND;
-    const count = this.#acks;
-    this.#acks = 0;
-    if (this.#failed.length === 0 && count <= ACK_RUN) {
-      return ACKS.subarray(0, count * length);
-    }
-    const bytes = repeat(ACK_COMMAND, count);
-    for (const at of this.#failed) bytes.set(FAIL_ACK_COMMAND, at * length);
-    this.#failed = [];
-    return bytes;
   }
 }
 
@@ -715,10 +525,4 @@ function isBetterVictim(peer: Peer, victim: Peer): boolean {
 
 function cannotKeep(state: string): TransportError {
   return new TransportError("closed", `Cannot keep the connection: ${state}`);
-}
-
-function repeat(bytes: Uint8Array, count: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(bytes.length * count);
-  for (let i = 0; i < count; i++) all.set(bytes, i * bytes.length);
-  return all;
 }

@@ -584,7 +584,6 @@ class MemberSender {
       (at === 0 || !this.#isExpired());
       next = this.#queue.peek()
     ) {
-      this.#writer.headLength(next.data); // for the template of this message's address
       at = this.#writer.write(buffer, at, next.data);
       this.#take(link);
     }
