@@ -34,6 +34,6 @@ export class UniqueIdSource {
     const at = this.#at;
     setUniqueIdVersion(this.#block, at);
     this.#at = at + UNIQUE_ID_LENGTH;
-    return new Uint8Array(this.#block.buffer, at, UNIQUE_ID_LENGTH);
+    return this.#block.subarray(at, this.#at);
   }
 }

@@ -2,7 +2,7 @@
  * Our side of the interop tests: a GroupChannel on real sockets whose members, messages and faults are
  * events to wait for, and what tests of two kinds of peers share.
  *
- * ```ts
+ * ```ts ignore
  * const group = await freeGroup();
  * await using java = await JavaPeer.start({ release: "10.1.60", group });
  * await using node = await OurNode.start({ group });

@@ -2,7 +2,7 @@
  * Real Tribes peers: a Java program (`java/TribesPeer.java`) with one GroupChannel of a real Tomcat release,
  * compiled when needed, driven by JSON lines, and its events kept so that a test never misses one.
  *
- * ```ts
+ * ```ts ignore
  * const group = await freeGroup();
  * await using java = await JavaPeer.start({ release: "10.1.60", group });
  * const { member } = await java.waitForEvent("memberAdded");
