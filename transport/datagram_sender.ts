@@ -11,7 +11,7 @@ import { decodeFrame, encodeFrame } from "../protocol/tribes/frame.ts";
 import { decodeHost } from "../protocol/tribes/host.ts";
 import type { Member } from "../protocol/tribes/member.ts";
 import { asError, ChannelError, joinSendErrors, sendError } from "./errors.ts";
-import type { ResolvedSenderOptions } from "./sender.ts";
+import type { ResolvedSenderOptions } from "./sender_options.ts";
 import {
   type DatagramSocket,
   type SocketAddress,

@@ -98,6 +98,15 @@ export function joinSendErrors(errors: readonly unknown[]): Error {
   );
 }
 
+/** The error of sends to members after the sender was closed. */
+export function closedError(destination: readonly Member[]): Error {
+  return joinSendErrors(
+    destination.map((member) =>
+      sendError(member, "connection-closed", "the sender is closed")
+    ),
+  );
+}
+
 /** The code that stands for a failed connect or a lost connection. */
 export function connectionErrorCode(
   error: unknown,
