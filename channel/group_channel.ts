@@ -1,10 +1,5 @@
 // A group channel: the stack of interceptors, and under it receiver, sender and membership.
 //
-// Sending runs through the chains that `#link` builds once, top to bottom; receiving and changes of
-// membership run bottom to top. `#sendFrom[i]` sends with layer i and those below; `#receiveAbove[i]`
-// hands to the layers above i. The last of the first, and the first of the second, are the two ends:
-// the sender, and the application's listeners.
-//
 // Starting and stopping never overlap: a stop waits for the start that runs.
 import { DecodeError } from "../protocol/errors.ts";
 import {
@@ -31,10 +26,7 @@ import {
   type RandomBytes,
 } from "../protocol/tribes/unique_id.ts";
 import { LocalMember } from "../membership/local_member.ts";
-import {
-  McastMembership,
-  type McastMembershipOptions,
-} from "../membership/mcast_membership.ts";
+import { McastMembership } from "../membership/mcast_membership.ts";
 import type {
   MembershipContext,
   MembershipService,
@@ -48,118 +40,36 @@ import { checkInteger } from "../transport/options.ts";
 import {
   autoAddress,
   Receiver,
-  type ReceiverOptions,
   resolveReceiverOptions,
 } from "../transport/receiver.ts";
-import {
-  resolveSenderOptions,
-  Sender,
-  type SenderOptions,
-} from "../transport/sender.ts";
+import { resolveSenderOptions, Sender } from "../transport/sender.ts";
 import type { Timer, Transport } from "../transport/types.ts";
-import type {
-  ChannelInterceptor,
-  InterceptorContext,
-  ReceiveNext,
-  SendNext,
-} from "./interceptor.ts";
+import {
+  CHANNEL_DEFAULT,
+  type ChannelListener,
+  type GroupChannelOptions,
+  MBR_RX_SEQ,
+  MBR_TX_SEQ,
+  type MembershipListener,
+  type SendOptions,
+  SND_RX_SEQ,
+  SND_TX_SEQ,
+} from "./group_channel_options.ts";
+import {
+  checkOptionFlags,
+  InterceptorStack,
+  type MemberChange,
+} from "./interceptor_stack.ts";
 import { MessageDispatchInterceptor } from "./interceptors/message_dispatch.ts";
 import { TcpFailureDetector } from "./interceptors/tcp_failure_detector.ts";
 import { UniqueIdSource } from "./unique_id_source.ts";
 
-/** Start level: messages are received. */
-export const SND_RX_SEQ = 1;
-/** Start level: messages are sent. */
-export const SND_TX_SEQ = 2;
-/** Start level: members are listened for. */
-export const MBR_RX_SEQ = 4;
-/** Start level: the local member is announced. */
-export const MBR_TX_SEQ = 8;
-/** All start levels. */
-export const CHANNEL_DEFAULT = 15;
+export * from "./group_channel_options.ts";
 
 const NO_MEMBERS: readonly Member[] = [];
 
 // Broadcasts that wait for listeners: some of the greatest, or many small ones.
 const MAX_WAITING_BROADCASTS = 16 * MAX_DATAGRAM_LENGTH;
-
-/** Takes the messages of a channel. */
-export interface ChannelListener {
-  /** Whether this listener wants a message; every one without it. */
-  accept?(message: ChannelData): boolean;
-  /**
-   * Takes one message; those of one connection come one at a time and in order. Its bytes are
-   * borrowed: they may be kept after return, or after the promise settled, only as a copy.
-   *
-   * To throw, or to reject, is to fail: the sender sees it if it asked for a synchronized ack.
-   */
-  messageReceived(message: ChannelData): void | Promise<void>;
-}
-
-/** Is told who comes and goes; what it throws is reported. */
-export interface MembershipListener {
-  /** A member came. */
-  memberAdded?(member: Member): void;
-  /** A member went; with the shutdown command when it said so itself. */
-  memberDisappeared?(member: Member): void;
-}
-
-/** Options of {@linkcode GroupChannel}. Durations are milliseconds. */
-export interface GroupChannelOptions {
-  /** Receiver: address, port, limits. */
-  readonly receiver?: ReceiverOptions;
-  /** Sender: timeout, retries, limits. */
-  readonly sender?: SenderOptions;
-  /** How members are found: options of multicast, another service, or `null` for none. */
-  readonly membership?: McastMembershipOptions | MembershipService | null;
-  /**
-   * The stack, top first. Tomcat's default stack when absent: MessageDispatch over
-   * TcpFailureDetector.
-   */
-  readonly interceptors?: readonly ChannelInterceptor[];
-  /**
-   * Whether a timer calls {@linkcode GroupChannel.heartbeat}. Attribute `heartbeat`.
-   * @default {true}
-   */
-  readonly heartbeat?: boolean;
-  /**
-   * Time between two heartbeats. Attribute `heartbeatSleeptime`.
-   * @default {5000}
-   */
-  readonly heartbeatSleeptime?: number;
-  /**
-   * Whether a channel is refused when the option flag of one interceptor contains that of another.
-   * Attribute `optionCheck`; Tomcat checks at the start.
-   * @default {false}
-   */
-  readonly optionCheck?: boolean;
-  /** Unique id of the local member, 16 bytes; random at each start without it. */
-  readonly uniqueId?: Uint8Array;
-  /** Domain of the local member. */
-  readonly domain?: Uint8Array;
-  /** Payload of the local member. */
-  readonly payload?: Uint8Array;
-  /** Secure port to advertise; nothing listens there. */
-  readonly securePort?: number;
-  /**
-   * Where random bytes come from.
-   * @default {crypto.getRandomValues}
-   */
-  readonly random?: RandomBytes;
-  /** Is told of errors that no caller waits for; must not throw. */
-  readonly onError?: (error: Error) => void;
-}
-
-/** Options of one {@linkcode GroupChannel.send}. */
-export interface SendOptions {
-  /**
-   * Send options, a set of bits; the byte flag is set by the channel.
-   * @default {2}
-   */
-  readonly options?: number;
-  /** Id of the message, any bytes; copied. A new one without it. */
-  readonly uniqueId?: Uint8Array;
-}
 
 /**
  * A member of a Tribes group: finds the others, sends them messages and receives theirs.
@@ -193,15 +103,13 @@ export class GroupChannel implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: GroupChannelOptions;
   readonly #heartbeatSleeptime: number;
-  readonly #interceptors: readonly ChannelInterceptor[];
+  readonly #stack: InterceptorStack;
   readonly #membership: MembershipService | undefined;
   readonly #random: RandomBytes;
   readonly #ids: UniqueIdSource;
   // Replaced, not changed: whoever goes through a list keeps the one it began with.
   #channelListeners: readonly ChannelListener[] = [];
   #membershipListeners: readonly MembershipListener[] = [];
-  readonly #sendFrom: SendNext[];
-  readonly #receiveAbove: ReceiveNext[];
   #local: LocalMember | undefined;
   #receiver: Receiver | undefined;
   #sender: Sender | undefined;
@@ -209,7 +117,6 @@ export class GroupChannel implements AsyncDisposable {
   #heartbeatTimer: Timer | undefined;
   #beating: Promise<void> | undefined;
   #levels = 0;
-  #held: (() => void)[] | undefined; // changes of membership while the layers start
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #broadcasts: Promise<void> = Promise.resolve();
@@ -234,15 +141,29 @@ export class GroupChannel implements AsyncDisposable {
     );
     resolveSenderOptions(options.sender);
     resolveReceiverOptions(options.receiver);
-    this.#interceptors = options.interceptors ??
+    const interceptors = options.interceptors ??
       [new MessageDispatchInterceptor(), new TcpFailureDetector()];
-    if (options.optionCheck === true) checkOptionFlags(this.#interceptors);
+    if (options.optionCheck === true) checkOptionFlags(interceptors);
     this.#membership = membershipOf(transport, options.membership);
     this.#random = options.random ??
       ((bytes) => void crypto.getRandomValues(bytes));
     this.#ids = new UniqueIdSource(this.#random);
-    this.#sendFrom = this.#linkSending();
-    this.#receiveAbove = this.#linkReceiving();
+    this.#stack = new InterceptorStack(interceptors, {
+      transport,
+      transmit: (to, message) => this.#transmit(to, message),
+      deliver: (message) => this.#deliver(message),
+      memberChanged: (type, member) => this.#memberChanged(type, member),
+      members: () => this.#membership?.members() ?? NO_MEMBERS,
+      localMember: () => this.localMember(),
+      makeMessage: (message, options) => ({
+        options,
+        timestamp: transport.clock.wallTime(),
+        uniqueId: this.#ids.next(),
+        address: this.localMember(),
+        message,
+      }),
+      fault: (error) => this.#fault(error),
+    });
   }
 
   /** How members are found: `mcast`, or another service's name; `undefined` without one. */
@@ -271,7 +192,7 @@ export class GroupChannel implements AsyncDisposable {
 
   /** The other members, as the top of the stack shows them. */
   members(): readonly Member[] {
-    return this.#membersFrom(0);
+    return this.#stack.members();
   }
 
   /** Adds a listener for messages; each that accepts a message gets it, in order of adding. */
@@ -363,7 +284,7 @@ export class GroupChannel implements AsyncDisposable {
     }
     const uniqueId = options.uniqueId?.slice() ?? this.#ids.next();
     try {
-      const sent = this.#sendFrom[0]!(destination, { // there is one more than interceptors
+      const sent = this.#stack.sendMessage(destination, {
         options: (options.options ?? SEND_OPTIONS_DEFAULT) |
           SEND_OPTIONS_BYTE_MESSAGE,
         timestamp: this.#transport.clock.wallTime(),
@@ -401,13 +322,7 @@ export class GroupChannel implements AsyncDisposable {
 
   /** Lets the interceptors and the sender do what is due; a timer does this by default. */
   async heartbeat(): Promise<void> {
-    for (const interceptor of this.#interceptors) {
-      try {
-        await interceptor.heartbeat?.();
-      } catch (error) {
-        this.#fault(asError(error));
-      }
-    }
+    await this.#stack.heartbeat();
     this.#sender?.heartbeat();
   }
 
@@ -427,7 +342,7 @@ export class GroupChannel implements AsyncDisposable {
     if ((levels & SND_RX_SEQ) !== 0) {
       this.#receiver = await Receiver.start(
         this.#transport,
-        (message) => this.#receiveAbove[this.#interceptors.length]!(message), // see #linkReceiving
+        this.#stack.messageReceived,
         {
           ...this.#options.receiver,
           onFault: (fault) => {
@@ -445,7 +360,7 @@ export class GroupChannel implements AsyncDisposable {
         resolveSenderOptions(sender),
       );
     }
-    await this.#startInterceptors();
+    await this.#stack.start();
     const receive = (levels & MBR_RX_SEQ) !== 0;
     const send = (levels & MBR_TX_SEQ) !== 0;
     if (receive || send) {
@@ -454,20 +369,6 @@ export class GroupChannel implements AsyncDisposable {
         send,
       });
     }
-  }
-
-  /** Starts the layers, the lowest first; what they tell of members waits until all have started. */
-  async #startInterceptors(): Promise<void> {
-    const held: (() => void)[] = [];
-    this.#held = held;
-    try {
-      for (let i = this.#interceptors.length - 1; i >= 0; i--) {
-        await this.#interceptors[i]!.start?.(this.#contextOf(i)); // i is an index
-      }
-    } finally {
-      this.#held = undefined;
-    }
-    for (const tell of held) tell();
   }
 
   async #stopStarted(): Promise<void> {
@@ -486,9 +387,7 @@ export class GroupChannel implements AsyncDisposable {
         errors.push(error);
       }
     };
-    for (const interceptor of this.#interceptors) {
-      await attempt(() => interceptor.stop?.());
-    }
+    await attempt(() => this.#stack.stop());
     await attempt(() => this.#membership?.stop());
     await attempt(() => this.#sender?.close());
     await attempt(() => this.#datagrams?.close());
@@ -520,34 +419,6 @@ export class GroupChannel implements AsyncDisposable {
       ...(domain === undefined ? {} : { domain }),
       ...(payload === undefined ? {} : { payload }),
     };
-  }
-
-  /** Builds the chain of sending; the last one is the sender. */
-  #linkSending(): SendNext[] {
-    const chain: SendNext[] = [(to, message) => this.#transmit(to, message)];
-    for (const interceptor of this.#interceptors.toReversed()) {
-      const next = chain[0]!; // never empty
-      chain.unshift(
-        interceptor.sendMessage === undefined
-          ? next
-          : (to, message) => interceptor.sendMessage!(to, message, next),
-      );
-    }
-    return chain;
-  }
-
-  /** Builds the chain of receiving: what takes a message from below layer i, and above the last. */
-  #linkReceiving(): ReceiveNext[] {
-    const chain: ReceiveNext[] = [(message) => this.#deliver(message)];
-    for (const interceptor of this.#interceptors) {
-      const next = chain[chain.length - 1]!; // never empty
-      chain.push(
-        interceptor.messageReceived === undefined
-          ? next
-          : (message) => interceptor.messageReceived!(message, next),
-      );
-    }
-    return chain;
   }
 
   #transmit(
@@ -591,65 +462,19 @@ export class GroupChannel implements AsyncDisposable {
     }
   }
 
-  #contextOf(index: number): InterceptorContext {
-    return {
-      transport: this.#transport,
-      localMember: () => this.localMember(),
-      members: () => this.#membersFrom(index + 1),
-      makeMessage: (message, options) => ({
-        options,
-        timestamp: this.#transport.clock.wallTime(),
-        uniqueId: this.#ids.next(),
-        address: this.localMember(),
-        message,
-      }),
-      sendMessage: this.#sendFrom[index + 1]!, // there is one more than interceptors
-      messageReceived: this.#receiveAbove[index]!, // likewise
-      memberAdded: (member) =>
-        this.#memberChanged("memberAdded", index, member),
-      memberDisappeared: (member) =>
-        this.#memberChanged("memberDisappeared", index, member),
-      fault: (error) => this.#fault(error),
-      background: (task) => void this.#background(task),
-    };
-  }
-
   #membershipContext(local: LocalMember): MembershipContext {
-    const bottom = this.#interceptors.length;
     return {
       local,
-      memberAdded: (member) =>
-        this.#memberChanged("memberAdded", bottom, member),
+      memberAdded: (member) => this.#stack.memberChanged("memberAdded", member),
       memberDisappeared: (member) =>
-        this.#memberChanged("memberDisappeared", bottom, member),
+        this.#stack.memberChanged("memberDisappeared", member),
       broadcastReceived: (datagram) => this.#broadcastReceived(datagram),
       fault: (error) => this.#fault(error),
     };
   }
 
-  /** Tells layers above `index`, bottom up, then the application. */
-  #memberChanged(
-    type: "memberAdded" | "memberDisappeared",
-    index: number,
-    member: Member,
-  ): void {
-    if (this.#held !== undefined) {
-      this.#held.push(() => this.#memberChanged(type, index, member));
-      return;
-    }
-    for (let i = index - 1; i >= 0; i--) {
-      const interceptor = this.#interceptors[i]!; // i is an index
-      if (interceptor[type] === undefined) continue;
-      try {
-        interceptor[type](
-          member,
-          (next) => this.#memberChanged(type, i, next),
-        );
-      } catch (error) {
-        this.#fault(asError(error));
-      }
-      return;
-    }
+  /** Tells the application of a member, when all layers have. */
+  #memberChanged(type: MemberChange, member: Member): void {
     if (type === "memberDisappeared") this.#sender?.memberDisappeared(member);
     for (const listener of this.#membershipListeners) {
       try {
@@ -658,16 +483,6 @@ export class GroupChannel implements AsyncDisposable {
         this.#fault(asError(error));
       }
     }
-  }
-
-  #membersFrom(index: number): readonly Member[] {
-    for (let i = index; i < this.#interceptors.length; i++) {
-      const interceptor = this.#interceptors[i]!; // i is an index
-      if (interceptor.members !== undefined) {
-        return interceptor.members(() => this.#membersFrom(i + 1));
-      }
-    }
-    return this.#membership?.members() ?? NO_MEMBERS;
   }
 
   #broadcastReceived(datagram: Uint8Array): void {
@@ -701,7 +516,7 @@ export class GroupChannel implements AsyncDisposable {
     this.#broadcasts = this.#broadcasts
       .then(() => {
         if (this.#levels === 0) return; // stopped meanwhile
-        return this.#receiveAbove[this.#interceptors.length]!(message); // see #linkReceiving
+        return this.#stack.messageReceived(message);
       })
       .catch((error) => this.#fault(asError(error)))
       .then(() => {
@@ -725,14 +540,6 @@ export class GroupChannel implements AsyncDisposable {
 
   #fault(error: Error): void {
     this.#options.onError?.(error);
-  }
-
-  async #background(task: Promise<unknown>): Promise<void> {
-    try {
-      await task;
-    } catch (error) {
-      this.#fault(asError(error));
-    }
   }
 
   #startHeartbeat(): void {
@@ -782,21 +589,6 @@ function membershipOf(
   if (option === null) return undefined;
   if (option !== undefined && "members" in option) return option;
   return new McastMembership(transport, option);
-}
-
-function checkOptionFlags(interceptors: readonly ChannelInterceptor[]): void {
-  for (const [i, a] of interceptors.entries()) {
-    const flag = a.optionFlag ?? 0;
-    for (const b of interceptors.slice(i + 1)) {
-      const other = b.optionFlag ?? 0;
-      const common = flag & other;
-      if (common !== 0 && (common === flag || common === other)) {
-        throw new RangeError(
-          `Cannot use optionFlag ${flag} of ${a.name} with ${other} of ${b.name}: one contains the other`,
-        );
-      }
-    }
-  }
 }
 
 function withItem<T>(list: readonly T[], item: T): readonly T[] {

@@ -496,6 +496,8 @@ export class MemberSender {
     this.#link = undefined;
     this.#buffer = undefined;
     this.#leaving = false;
+    this.#watch?.cancel(); // nothing is owed
+    this.#watch = undefined;
     link?.connection.close().catch(() => {}); // nothing was lost with it
   }
 
