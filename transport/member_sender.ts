@@ -61,6 +61,7 @@ export class MemberSender {
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #queuedBytes = 0;
   #link: Link | undefined;
+  #retired: Link | undefined; // ended, but not read to its end by the peer
   #running = false;
   #gathering = false;
   #gatheredAt = -1; // when the first acknowledged message of the gathering was sent
@@ -161,6 +162,7 @@ export class MemberSender {
     this.#link = undefined;
     this.#failAll(closedError([this.#member]));
     this.#wake?.();
+    this.#retired?.connection.abort();
     // What could not be written in time would keep a close waiting.
     if (stuck) link?.connection.abort();
     else await link?.connection.close().catch(() => {});
@@ -190,7 +192,7 @@ export class MemberSender {
       const link = this.#link ?? await this.#connect();
       if (link === undefined) continue;
       const expired = this.#isExpired();
-      if (expired && this.#inFlight.length === 0) this.#disconnect();
+      if (expired && this.#inFlight.length === 0) await this.#retire(link);
       else if (expired || !this.#mayWrite(link)) await this.#waitForAcks();
       else await this.#write(link);
     }
@@ -237,7 +239,7 @@ export class MemberSender {
       }
       const link = new Link(connection, clock.now());
       this.#link = link;
-      void this.#readReplies(link);
+      link.replies = this.#readReplies(link);
       return link;
     } catch (error) {
       if (error === late) this.#stalled(late.message);
@@ -336,6 +338,7 @@ export class MemberSender {
   #take(link: Link): void {
     const next = this.#queue.shift()!; // the caller peeked
     link.messages++;
+    link.endsAcked = next.acked;
     if (next.acked) {
       if (next.writtenAt < 0) next.writtenAt = this.#writeStarted;
       if (next.synchronized) this.#synchronized++;
@@ -490,6 +493,27 @@ export class MemberSender {
     link?.connection.abort();
   }
 
+  /**
+   * Ends a connection that is to be replaced, and waits until its peer has read all of it: what
+   * follows on the next one must not overtake. Never rejects.
+   */
+  async #retire(link: Link): Promise<void> {
+    if (link.endsAcked) return this.#disconnect(); // its acks have told it
+    const { connection } = link;
+    const late = Promise.withResolvers<void>();
+    const timer = this.#transport.clock.startTimer(
+      this.#options.timeout,
+      late.resolve,
+    );
+    this.#link = undefined;
+    this.#retired = link;
+    connection.closeWrite().catch(() => {}); // then its replies end, too
+    await Promise.race([link.replies, late.promise]);
+    timer.cancel();
+    this.#retired = undefined;
+    connection.abort();
+  }
+
   /** Closes a connection that nothing waits for. */
   #disconnect(): void {
     const link = this.#link;
@@ -577,6 +601,10 @@ class Link {
   readonly connection: Connection;
   readonly openedAt: number;
   messages = 0;
+  /** Whether the last message is one whose ack tells that everything was read. */
+  endsAcked = true;
+  /** Settles when the peer has ended its stream, or the connection is lost. */
+  replies: Promise<void> = Promise.resolve();
 
   constructor(connection: Connection, openedAt: number) {
     this.connection = connection;

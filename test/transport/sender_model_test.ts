@@ -146,7 +146,11 @@ async function run(schedule: Schedule): Promise<string[]> {
       if (moment === "never") return;
       const { answer, delay } = mood;
       const fails = answer === "fail" && moment === "after";
-      const time = schedule.overtaking ? 0 : busyUntil.get(connection) ?? 0;
+      // A step later than the answer before: two timers for one moment may fire either way, since
+      // each moment is a sum that was rounded.
+      const time = schedule.overtaking
+        ? 0
+        : (busyUntil.get(connection) ?? 0) + 0.001;
       // One that never answers keeps all behind it waiting too.
       const at = answer === "nothing"
         ? Infinity

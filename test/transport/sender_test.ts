@@ -1067,6 +1067,20 @@ for (const options of [0, 2, 6]) {
     }));
 }
 
+test("Sender waits until a connection that it replaces is read: nothing on the next one overtakes", () => {
+  const seen: string[] = [];
+  const note: Behaviour = (message) => void seen.push(textOf(message));
+  return withSender({ keepAliveCount: 0 }, note, async (scene) => {
+    const { network, send, receiver } = scene;
+    // A message may so take longer than a handshake and the next message together.
+    network.setConditions({ latency: [1, 200] });
+    for (const text of texts(100)) await send(text, 0);
+    await network.advance(10_000);
+    assert.deepEqual(seen, texts(100));
+    assert.equal(receiver.connections.length, 100);
+  });
+});
+
 test("Sender.heartbeat() closes a connection beyond keepAliveTime, unless it is in use", () =>
   withSender({ keepAliveTime: 1000 }, ignore, async (scene) => {
     const { watch, receiver, network, sender } = scene;
