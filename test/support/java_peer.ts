@@ -26,7 +26,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -51,6 +51,15 @@ export const JAVA_RELEASES: Readonly<Record<string, JavaReleaseSource>> = {
   "9.0.113": { line: "9.0", maven: "9.0.113" },
   "9.0.70": { line: "9.0", maven: "9.0.70", debian: "tomcat9" },
 };
+
+/**
+ * The releases of the table that are also had whole, with their connectors, for `TomcatPeer`. `.ci/install-peers`
+ * reads them from here.
+ */
+export const CONNECTOR_RELEASES: readonly string[] = ["11.0.21", "10.1.60"];
+
+/** A Java program of `java/`: one Tribes channel, or a Tomcat with connectors. */
+export type JavaProgram = "TribesPeer" | "TomcatPeer";
 
 /** A release found on this machine, with the peer compiled for it. */
 export interface JavaRelease {
@@ -450,8 +459,33 @@ const DEFAULT_TIMEOUT = 15_000;
 const START_TIMEOUT = 60_000;
 const STDERR_KEPT = 8_000;
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const SOURCE = join(ROOT, "test", "support", "java", "TribesPeer.java");
-const PARTS = ["tribes", "juli", "util"] as const;
+
+// What a program's class path is made of: parts of Debian's jar names, and artifacts below org.apache.tomcat.
+const JARS: Readonly<
+  Record<
+    JavaProgram,
+    { readonly debian: readonly string[]; readonly maven: readonly string[] }
+  >
+> = {
+  TribesPeer: {
+    debian: ["tribes", "juli", "util"],
+    maven: ["tomcat-tribes", "tomcat-juli", "tomcat-util"],
+  },
+  TomcatPeer: {
+    debian: [
+      "catalina",
+      "coyote",
+      "api",
+      "juli",
+      "util",
+      "util-scan",
+      "annotations-api",
+      "jaspic-api",
+      "servlet-api",
+    ],
+    maven: ["embed/tomcat-embed-core", "tomcat-annotations-api"],
+  },
+};
 
 interface Waiter {
   readonly accept: (event: PeerEvent) => boolean;
@@ -760,12 +794,17 @@ export class JavaPeer implements AsyncDisposable {
  * made apart and renamed, so that two processes may do it at the same time.
  *
  * @param name A key of {@linkcode JAVA_RELEASES}, or a line such as `9.0`.
+ * @param program The program to compile.
  * @throws {Error} Java or the jars are missing, or the peer does not compile.
  */
-export async function javaRelease(name: string): Promise<JavaRelease> {
-  const found = locate(name);
+export async function javaRelease(
+  name: string,
+  program: JavaProgram = "TribesPeer",
+): Promise<JavaRelease> {
+  const found = locate(name, program);
   if ("missing" in found) throw new Error(found.missing);
-  const digest = createHash("sha256").update(readFileSync(SOURCE)).digest("hex")
+  const source = join(ROOT, "test", "support", "java", `${program}.java`);
+  const digest = createHash("sha256").update(readFileSync(source)).digest("hex")
     .slice(0, 16);
   const folder = join(ROOT, "build", "java", found.release);
   const classes = join(folder, digest);
@@ -780,7 +819,7 @@ export async function javaRelease(name: string): Promise<JavaRelease> {
         making,
         "-cp",
         found.jars.join(delimiter),
-        SOURCE,
+        source,
       ]);
       renameSync(making, classes);
     } catch (problem) {
@@ -802,14 +841,33 @@ export async function javaRelease(name: string): Promise<JavaRelease> {
  */
 export function skipReason(...releases: readonly string[]): string | undefined {
   for (const release of releases) {
-    const found = locate(release);
-    if (!("missing" in found) || process.env.TRIBES_REQUIRE_PEERS === "1") {
-      continue;
-    }
-    console.warn(`SKIPPED: ${found.missing}`);
-    return found.missing;
+    const reason = skipMissing(missingJava(release));
+    if (reason !== undefined) return reason;
   }
   return undefined;
+}
+
+/** Why a program cannot run with this release here; undefined if it can. */
+export function missingJava(
+  release: string,
+  program: JavaProgram = "TribesPeer",
+): string | undefined {
+  const found = locate(release, program);
+  return "missing" in found ? found.missing : undefined;
+}
+
+/**
+ * Decides what a missing peer means: skips aloud, or, with `TRIBES_REQUIRE_PEERS=1`, lets the test run and fail.
+ *
+ * @param missing What is missing, if anything.
+ * @returns The reason for skipping; undefined if the test is to run.
+ */
+export function skipMissing(missing: string | undefined): string | undefined {
+  if (missing === undefined || process.env.TRIBES_REQUIRE_PEERS === "1") {
+    return undefined;
+  }
+  console.warn(`SKIPPED: ${missing}`);
+  return missing;
 }
 
 /**
@@ -929,7 +987,7 @@ type Located =
   }
   | { readonly missing: string };
 
-function locate(name: string): Located {
+function locate(name: string, program: JavaProgram): Located {
   const release = name in JAVA_RELEASES
     ? name
     : Object.keys(JAVA_RELEASES).find((key) =>
@@ -939,8 +997,11 @@ function locate(name: string): Located {
   if (release === undefined || source === undefined) {
     throw new RangeError(`Unknown Tomcat release ${name}`);
   }
-  const java = program("java");
-  const javac = program("javac");
+  if (program === "TomcatPeer" && !CONNECTOR_RELEASES.includes(release)) {
+    throw new RangeError(`No connectors of Tomcat release ${name}`);
+  }
+  const java = findProgram("java");
+  const javac = findProgram("javac");
   if (java === undefined || javac === undefined) {
     return { missing: "No Java peer: java and javac are not installed" };
   }
@@ -952,16 +1013,17 @@ function locate(name: string): Located {
     "apache",
     "tomcat",
   );
+  const { debian, maven } = JARS[program];
   const places = [
-    PARTS.map((part) =>
+    debian.map((part) =>
       join("/usr/share/java", `${source.debian}-${part}-${release}.jar`)
     ),
-    PARTS.map((part) =>
+    maven.map((path) =>
       join(
         repository,
-        `tomcat-${part}`,
+        path,
         source.maven,
-        `tomcat-${part}-${source.maven}.jar`,
+        `${basename(path)}-${source.maven}.jar`,
       )
     ),
   ];
@@ -969,13 +1031,13 @@ function locate(name: string): Located {
   if (jars === undefined) {
     return {
       missing:
-        `No Java peer ${release}: its jars are missing; .ci/install-peers gets them`,
+        `No ${program} ${release}: its jars are missing; .ci/install-peers gets them`,
     };
   }
   return { release, java, javac, jars };
 }
 
-function program(name: string): string | undefined {
+function findProgram(name: string): string | undefined {
   const home = process.env.JAVA_HOME;
   const folders = [
     ...(home ? [join(home, "bin")] : []),
