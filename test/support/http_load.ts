@@ -1,7 +1,7 @@
 /**
  * A load generator for HTTP servers: a fixed count of equal requests over keep-alive connections.
  *
- * ```ts
+ * ```ts ignore
  * const result = await httpLoad(`${httpd.url}/echo`, { requests: 10_000, concurrency: 32 });
  * console.log(result.perSecond, result.p99Micros);
  * ```

@@ -2,7 +2,7 @@
  * A real Apache httpd with mod_proxy_ajp, mod_jk or mod_proxy_http, on a free port of 127.0.0.1 and with a
  * configuration of its own in a folder of its own:
  *
- * ```ts
+ * ```ts ignore
  * await using httpd = await HttpdPeer.start({ module: "proxy_ajp", port: 8009, secret: "s3cret" });
  * const response = await fetch(`${httpd.url}/path`);
  * ```

@@ -2,7 +2,7 @@
  * A real Tomcat (`java/TomcatPeer.java`) with an AJP connector, and an HTTP connector when asked, on free ports of
  * 127.0.0.1:
  *
- * ```ts
+ * ```ts ignore
  * await using tomcat = await TomcatPeer.start({ secret: "s3cret", http: true });
  * tomcat.ajpPort; // for a front end, or our client
  * const echo = await (await fetch(`${tomcat.url}/echo?a=1`)).json() as EchoReply;
