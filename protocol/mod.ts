@@ -20,4 +20,5 @@
 export * from "./errors.ts";
 export * from "./bytes/mod.ts";
 export * from "./generation.ts";
+export * from "./ajp/mod.ts";
 export * from "./tribes/mod.ts";

@@ -36,6 +36,7 @@ import {
   parseSendOptions,
   UNIQUE_ID_LENGTH,
 } from "../../protocol/mod.ts";
+import { AJP_PROPERTIES } from "./ajp_properties.ts";
 import {
   byteStrings,
   channelData,
@@ -350,6 +351,7 @@ export const ALL_PROPERTIES: readonly Property[] = [
   ...SEND_OPTIONS_PROPERTIES,
   ...HOST_PROPERTIES,
   ...ABSOLUTE_ORDER_PROPERTIES,
+  ...AJP_PROPERTIES,
 ];
 
 function property<T>(

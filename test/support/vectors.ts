@@ -135,6 +135,25 @@ export interface ControlBodyVector extends Vector {
   readonly decoded: { readonly text?: string };
 }
 
+/** What a front end and a live container said to each other. */
+export interface AjpVector extends Vector {
+  /** Packets in the order in which they were sent. */
+  readonly exchange: readonly AjpVectorPacket[];
+}
+
+/** One packet of an exchange. */
+export interface AjpVectorPacket {
+  /** Which way it went. */
+  readonly direction: "to-container" | "from-container";
+  /** The packet, head included. */
+  readonly hex: string;
+  /** Its fields; `malformed` and `unknown` packets have a type only. */
+  readonly decoded: {
+    readonly type: string;
+    readonly [field: string]: unknown;
+  };
+}
+
 /** Categories and the vectors in them. */
 export interface VectorCategories {
   /** Frames. */
@@ -153,6 +172,24 @@ export interface VectorCategories {
   readonly "absolute-order": AbsoluteOrderVector;
   /** Bodies of interceptors. */
   readonly "control-bodies": ControlBodyVector;
+  /** Attributes of AJP requests. */
+  readonly "ajp-attribute": AjpVector;
+  /** Bodies of AJP requests. */
+  readonly "ajp-body": AjpVector;
+  /** AJP packets that are no requests, and wrong ones. */
+  readonly "ajp-control": AjpVector;
+  /** Headers of AJP requests. */
+  readonly "ajp-header": AjpVector;
+  /** Methods of AJP requests. */
+  readonly "ajp-method": AjpVector;
+  /** AJP responses. */
+  readonly "ajp-response": AjpVector;
+  /** The secret of AJP requests. */
+  readonly "ajp-secret": AjpVector;
+  /** What mod_jk sends. */
+  readonly "mod-jk": AjpVector;
+  /** What mod_proxy_ajp sends. */
+  readonly "mod-proxy-ajp": AjpVector;
 }
 
 /**
