@@ -130,10 +130,9 @@ const CODE = "forwardRequest.attribute.code";
 const NAME = "forwardRequest.attribute.name";
 const VALUE = "forwardRequest.attribute.value";
 
-/** Tells whether an attribute has text; the number of the key size apart. */
+/** Tells whether a code has a meaning; then it has text, but for the key size, which callers know. */
 function hasText(code: number): boolean {
-  return code >= SC_A_CONTEXT && code <= SC_A_STORED_METHOD &&
-    code !== SC_A_SSL_KEY_SIZE;
+  return code >= SC_A_CONTEXT && code <= SC_A_STORED_METHOD;
 }
 
 /** Numbers are refused by checkAttribute before anything is written. */

@@ -347,7 +347,7 @@ export class AjpClientConnection {
     offset: number,
   ): AjpClientEvent {
     this.#checkHeaders("endResponse", offset);
-    const missing = this.#hasBody ? Math.max(0, this.#left) : 0;
+    const missing = Math.max(0, this.#left);
     // A body packet that is due would have to be sent before the next request: close instead.
     const reuse = packet.reuse && missing === 0 &&
       exchange.wanted === undefined;

@@ -225,7 +225,7 @@ export class ServerExchange implements AjpServerExchange {
     const link = this.#link;
     // What came unasked for was sent before the front end could know that it may.
     const unasked = !link.bodyDue && link.parser.bufferedLength > 0;
-    if (!reuse || unasked || this.#hasBody && this.#left > 0) {
+    if (!reuse || unasked || this.#left > 0) {
       link.closing = true;
     }
     link.fence = link.fed;

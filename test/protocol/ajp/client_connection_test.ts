@@ -90,6 +90,18 @@ test("AjpClientConnection sends no more than was asked for, nor than its packets
   assert.deepEqual(pull(large), [{ type: "bodyWanted", maxLength: 16_378 }]);
 });
 
+test("AjpClientConnection has nothing more to send behind the end of a body", () => {
+  for (const request of [ajpRequest(), post("5")]) {
+    const { connection, exchange } = clientWith(request);
+    if (exchange.wanted === undefined) connection.feed(ask(8186));
+    pull(connection);
+    exchange.endBody();
+    connection.feed(ask(8186));
+    assert.deepEqual(pull(connection), [{ type: "bodyWanted", maxLength: 0 }]);
+    assert.throws(() => exchange.sendBody(Uint8Array.of(1)), RangeError);
+  }
+});
+
 test("AjpClientConnection ends bodies as it is told to", () => {
   for (
     const [bodyEnd, hex] of [["bare", "12340000"], [

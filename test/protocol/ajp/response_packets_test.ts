@@ -128,6 +128,14 @@ test("decodeAjpFromContainer() refuses a type without meaning and fields out of 
   assertDecodeError(decode(6, 1), "truncated", "getBodyChunk.requested", 5);
 });
 
+test("decoders refuse a length that no packet size allows", () => {
+  const head = (length: number) => () =>
+    decodeBodyPacket(Uint8Array.of(0x12, 0x34, length >> 8, length));
+  assertDecodeError(head(65_532), "truncated", "packet.payload", 4);
+  assertDecodeError(head(65_533), "too-large", "packet.length", 2);
+  assertDecodeError(head(65_535), "too-large", "packet.length", 2);
+});
+
 test("encoders of responses refuse numbers out of range", () => {
   const headers = { type: "sendHeaders" as const, message: null, headers: [] };
   assertEncodeError(

@@ -136,6 +136,18 @@ test("AjpServerConnection swallows a body packet that is due before the next req
   }
 });
 
+test("AjpServerConnection swallows the end of a body like any part of it", () => {
+  for (const end of [BARE_END, bodyOf()]) {
+    const { connection, event } = serverWith(post("5"));
+    reply(event.exchange);
+    connection.feed(end);
+    assert.deepEqual(types(connection), []);
+    assert(!connection.bodyPacketDue);
+    connection.feed(encodeCping());
+    assert.deepEqual(types(connection), ["cping"]);
+  }
+});
+
 test("AjpServerConnection never takes a body packet for a request", () => {
   const inner = encodeForwardRequest(ajpRequest({ uri: "/smuggled" }));
   // Due: its bytes are data, whatever they look like.
