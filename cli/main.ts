@@ -33,6 +33,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "make bytes of values",
     load: async () => (await import("./codec_command.ts")).registerEncode,
   },
+  {
+    name: "ajp",
+    summary: "serve, ping and request with AJP13",
+    load: async () => (await import("./ajp_command.ts")).registerAjp,
+  },
 ];
 
 /**

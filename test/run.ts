@@ -29,6 +29,7 @@ const DOCUMENTED = [
   "transport",
   "membership",
   "channel",
+  "gateway",
 ];
 
 const RUNS: Readonly<Record<string, readonly Run[]>> = {

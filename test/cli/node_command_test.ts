@@ -81,7 +81,7 @@ test(
   async () => {
     await using node = new CliProcess(["node", "--frequency=0"]);
     assert.equal(await node.exited(), 2);
-    assert.match(node.errors, /^tribes: .*--frequency "0".*\n$/);
+    assert.match(node.errors, /^tribes: .*--frequency "0".*\n$/m);
   },
 );
 

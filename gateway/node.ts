@@ -1,0 +1,81 @@
+/**
+ * The gateway on real sockets, for Deno, Bun and Node.
+ *
+ * @module
+ */
+import { NodeTransport } from "../transport/node.ts";
+import {
+  AjpClient as PortableAjpClient,
+  type AjpClientOptions,
+} from "./ajp_client.ts";
+
+import {
+  type AjpHandler,
+  AjpServer,
+  type AjpServerOptions,
+} from "./ajp_server.ts";
+
+export {
+  AjpError,
+  type AjpErrorCode,
+  type AjpErrorOptions,
+  type AjpForwarding,
+  type AjpRequestInit,
+} from "./ajp_client.ts";
+export type { AjpClientOptions };
+export type { AjpHandlerInfo, AjpServerFault } from "./ajp_server.ts";
+export { type AjpHandler, AjpServer, type AjpServerOptions };
+
+/**
+ * Talks AJP13 to a container such as Tomcat, on this machine's sockets.
+ *
+ * @example Talks to a Tomcat
+ * ```ts ignore
+ * import { AjpClient } from "@tribes/toolkit/gateway/node";
+ *
+ * await using client = new AjpClient("ajp://tomcat:8009", { secret: "s3cret" });
+ * const response = await client.fetch("/path");
+ * console.log(response.status, await response.text());
+ * ```
+ */
+export class AjpClient extends PortableAjpClient {
+  /**
+   * Makes a client; connections are opened when they are needed.
+   *
+   * @param url The container: `ajp://HOST:PORT`; the port is 8009 without one.
+   * @throws {TypeError} For an address that is none, or a secret without a wire form.
+   * @throws {RangeError} For an option that is out of its range.
+   */
+  constructor(url: string | URL, options: AjpClientOptions = {}) {
+    super(new NodeTransport(), url, options);
+  }
+}
+
+/**
+ * Serves a Fetch handler to a web server that speaks AJP13, on this machine's sockets.
+ *
+ * @param options As of {@linkcode AjpServer}; `secret` has to be given.
+ * @param handler Answers the requests.
+ * @returns The running server, made for `await using`.
+ * @throws {TypeError} Without a secret.
+ * @throws {RangeError} For an option that is out of its range.
+ * @throws {TransportError} When the port cannot be bound.
+ * @example Behind `ProxyPass "/" "ajp://127.0.0.1:8009/" secret=...`
+ * ```ts
+ * import { serveAjp } from "@tribes/toolkit/gateway/node";
+ * import assert from "node:assert/strict";
+ *
+ * const secret = "Xk3v9sQb7LmR2wTz8NfJ4hYc6DpG5aUe";
+ * await using server = await serveAjp(
+ *   { port: 0, secret },
+ *   (request, info) => new Response(`Hello ${info.remoteUser}\n`),
+ * );
+ * assert.equal(server.address.hostname, "127.0.0.1");
+ * ```
+ */
+export function serveAjp(
+  options: AjpServerOptions,
+  handler: AjpHandler,
+): Promise<AjpServer> {
+  return AjpServer.start(new NodeTransport(), options, handler);
+}
