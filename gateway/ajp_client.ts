@@ -18,7 +18,8 @@ import { AjpPool, type AjpPoolState, type Lease } from "./ajp_pool.ts";
 
 export * from "./ajp_client_error.ts";
 export type { AjpClientOptions } from "./ajp_client_options.ts";
-export type { AjpForwarding, AjpRequestInit } from "./ajp_client_request.ts";
+export type { AjpForwarding } from "./ajp_client_forwarding.ts";
+export type { AjpRequestInit } from "./ajp_client_request.ts";
 export type { AjpPoolState } from "./ajp_pool.ts";
 
 /**
@@ -27,6 +28,29 @@ export type { AjpPoolState } from "./ajp_pool.ts";
  *
  * A response's body has to be read to its end or cancelled, or it keeps its connection. What the
  * container answers is given as it is: redirects are not followed, nothing is decompressed.
+ *
+ * @example A request to a server of our own, on a simulated network
+ * ```ts
+ * import { AjpClient, AjpServer } from "@tribes/toolkit/gateway";
+ * import { MemoryNetwork } from "@tribes/toolkit/transport";
+ * import assert from "node:assert/strict";
+ *
+ * const network = new MemoryNetwork();
+ * await network.run(async () => {
+ *   await using _server = await AjpServer.start(
+ *     network.transport("tomcat"),
+ *     { address: "0.0.0.0", secret: null },
+ *     (request) => new Response(`You asked for ${request.url}`),
+ *   );
+ *   await using client = new AjpClient(
+ *     network.transport("front"),
+ *     "ajp://tomcat:8009",
+ *     { origin: "https://www.example" },
+ *   );
+ *   const response = await client.fetch("/path");
+ *   assert.equal(await response.text(), "You asked for https://www.example/path");
+ * });
+ * ```
  */
 export class AjpClient implements AsyncDisposable {
   readonly #transport: Transport;

@@ -4,6 +4,8 @@
 // with the request in one write. A stream is read one chunk ahead, which arrives while the container
 // has the packet before it. Packets are then full, but no byte at hand waits for the next one.
 
+import { AjpError } from "./ajp_client_error.ts";
+
 /** The body of a request. */
 export interface OutgoingBody {
   /** Its length; `undefined` when only its end tells. */
@@ -29,7 +31,11 @@ export interface BodySource {
   take(most: number): Uint8Array | null | undefined;
   /** Resolves, never rejects, when there is something to take. */
   ready(): Promise<void>;
-  /** Nothing more is taken. */
+  /**
+   * Nothing more is taken.
+   *
+   * @param reason Why; `undefined` when the response is over.
+   */
   cancel(reason: unknown): void;
 }
 
@@ -141,8 +147,13 @@ class StreamSource implements BodySource {
     this.#available = 0;
     if (this.#ended || this.#failure !== undefined) return;
     this.#ended = true;
+    const error = reason ??
+      new AjpError(
+        "closed",
+        "Cannot send all of the body: the response is over",
+      );
     // Whether its source could be stopped is not the request's concern.
-    this.#reader.cancel(reason).catch(() => {});
+    this.#reader.cancel(error).catch(() => {});
   }
 
   #read(): void {
@@ -162,7 +173,6 @@ class StreamSource implements BodySource {
   async #fill(): Promise<void> {
     for (;;) {
       const { done, value } = await this.#reader.read();
-      if (this.#ended) return; // it was cancelled
       if (done) {
         this.#ended = true;
         if (this.#length === undefined || this.#received === this.#length) {

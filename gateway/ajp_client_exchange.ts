@@ -145,7 +145,7 @@ export class AjpExchange {
           break;
         case "end":
           this.#end = event;
-          this.#finish(event.reuse);
+          this.#finish(event.reuse, undefined);
           return "end";
       }
     }
@@ -277,17 +277,17 @@ export class AjpExchange {
 
   #fail(error: unknown): void {
     if (this.#over) return;
-    // Before its request was begun the link is untouched.
+    // Before its request was begun the link is untouched, unless it was lost before that.
     if (this.#sending !== undefined) this.#link.abort(error);
-    this.#finish(this.#sending === undefined);
+    this.#finish(this.#link.isOpen, error);
     this.#controller?.error(error);
   }
 
-  #finish(reuse: boolean): void {
+  #finish(reuse: boolean, error: unknown): void {
     this.#over = true;
     this.#deadline.cancel();
     this.#request.signal?.removeEventListener("abort", this.#aborted);
-    this.#source?.cancel(this.#error("closed", "the response is over"));
+    this.#source?.cancel(error);
     this.#done(reuse);
   }
 

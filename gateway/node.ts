@@ -8,7 +8,6 @@ import {
   AjpClient as PortableAjpClient,
   type AjpClientOptions,
 } from "./ajp_client.ts";
-
 import {
   type AjpHandler,
   AjpServer,
@@ -20,6 +19,7 @@ export {
   type AjpErrorCode,
   type AjpErrorOptions,
   type AjpForwarding,
+  type AjpPoolState,
   type AjpRequestInit,
 } from "./ajp_client.ts";
 export type { AjpClientOptions };
@@ -29,13 +29,20 @@ export { type AjpHandler, AjpServer, type AjpServerOptions };
 /**
  * Talks AJP13 to a container such as Tomcat, on this machine's sockets.
  *
- * @example Talks to a Tomcat
- * ```ts ignore
- * import { AjpClient } from "@tribes/toolkit/gateway/node";
+ * @example Asks what a Tomcat would be asked, in place of `ajp://tomcat:8009`
+ * ```ts
+ * import { AjpClient, serveAjp } from "@tribes/toolkit/gateway/node";
+ * import assert from "node:assert/strict";
  *
- * await using client = new AjpClient("ajp://tomcat:8009", { secret: "s3cret" });
- * const response = await client.fetch("/path");
- * console.log(response.status, await response.text());
+ * const secret = "Xk3v9sQb7LmR2wTz8NfJ4hYc6DpG5aUe";
+ * await using server = await serveAjp(
+ *   { port: 0, secret },
+ *   async (request) => new Response(await request.text()),
+ * );
+ * const url = `ajp://127.0.0.1:${server.address.port}`;
+ * await using client = new AjpClient(url, { secret });
+ * const response = await client.fetch("/path", { method: "POST", body: "hi" });
+ * assert.equal(await response.text(), "hi");
  * ```
  */
 export class AjpClient extends PortableAjpClient {
@@ -68,7 +75,7 @@ export class AjpClient extends PortableAjpClient {
  * const secret = "Xk3v9sQb7LmR2wTz8NfJ4hYc6DpG5aUe";
  * await using server = await serveAjp(
  *   { port: 0, secret },
- *   (request, info) => new Response(`Hello ${info.remoteUser}\n`),
+ *   (request, info) => new Response(`Hello ${info.remoteAddr}\n`),
  * );
  * assert.equal(server.address.hostname, "127.0.0.1");
  * ```

@@ -204,3 +204,17 @@ export async function echo(peer: ContainerPeer): Promise<void> {
     peer.reply(request, await peer.body(request));
   }
 }
+
+/** Serves no request before it is let go on. */
+export function gated(): { script: ContainerScript; open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    open: resolve,
+    script: async (peer) => {
+      for (let request; (request = await peer.request()) !== undefined;) {
+        await promise;
+        peer.reply(request, "served");
+      }
+    },
+  };
+}
