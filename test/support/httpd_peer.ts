@@ -96,7 +96,7 @@ export interface HttpdPeerOptions extends JkSnippetOptions {
   readonly mpm?: "event" | "prefork";
   /** TLS with a certificate made on the spot, that clients may present too: see {@linkcode HttpdPeer.certificate}. @default {false} */
   readonly tls?: boolean;
-  /** In place of the module's snippet: text as a page prints it. */
+  /** In place of the module's snippet: text as a page prints it, with all of its modules if it loads any. */
   readonly snippet?: string;
   /** In place of {@linkcode workersProperties}; `workersFile` then names a path that {@linkcode HttpdPeer} makes. */
   readonly workers?: string;
@@ -468,7 +468,10 @@ function httpdConfiguration(
     `mpm_${mpm}`,
     "authz_core",
     "env",
-    ...(options.module === "jk" ? ["jk"] : ["proxy", options.module]),
+    // A snippet that loads modules has to load all that it needs.
+    ...(options.snippet?.includes("LoadModule ")
+      ? []
+      : backendModules(options)),
     ...(tls ? ["socache_shmcb", "ssl"] : []),
     ...options.modules ?? [],
   ];
@@ -506,6 +509,10 @@ function httpdConfiguration(
     backendSnippet(options, folder),
     ...options.extra ?? [],
   );
+}
+
+function backendModules({ module }: HttpdPeerOptions): string[] {
+  return module === "jk" ? ["jk"] : ["proxy", module];
 }
 
 function backendSnippet(options: HttpdPeerOptions, folder: string): string {
