@@ -7,7 +7,8 @@
  * --quick         one short round, to see that all of it works
  * --json FILE     where the figures go (build/bench/RUNTIME.json)
  * --release NAME  the Java release (10.1.60); `none` leaves Java out
- * --sender-flags, --receiver-flags   flags of the runtime of our nodes, such as --cpu-prof
+ * --sender-flags, --receiver-flags   flags of the runtime of our nodes,
+ *                   of the AJP server too (receiver), such as --cpu-prof
  * ```
  *
  * Only ratios of one run mean anything.
@@ -21,6 +22,9 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { skipReason } from "../test/support/java_peer.ts";
+import { runAjpCodec } from "./ajp_codec.ts";
+import { ajpSinkValue } from "./ajp_corpus.ts";
+import { runAjpHttpd, runAjpMemory, runAjpRates } from "./ajp_traffic.ts";
 import { type Effort, runCodec } from "./codec.ts";
 import { sinkValue } from "./corpus.ts";
 import { JavaNode } from "./nodes.ts";
@@ -53,6 +57,10 @@ async function main(): Promise<void> {
     ...await runTransfers(effort, traffic),
     ...await runRoundTrips(effort),
     ...await runMemory(effort, traffic),
+    ...runAjpCodec(effort),
+    ...await runAjpRates(effort, traffic),
+    ...await runAjpHttpd(effort, traffic),
+    ...await runAjpMemory(effort, traffic),
   ];
   const seconds = (performance.now() - began) / 1000;
   console.log(formatResults(results));
@@ -71,7 +79,7 @@ async function main(): Promise<void> {
           java: release ?? null,
           rounds: effort.rounds,
           seconds,
-          sink: sinkValue(),
+          sink: sinkValue() + ajpSinkValue(),
           results: results.map(resultToJson),
         },
         undefined,

@@ -38,9 +38,14 @@ export function requestUrl(request: ForwardRequest): string | undefined {
   }
   if (host === "") host = frontEndHost(request);
   if (host === undefined || !isHost(host)) return undefined;
-  const query = lastQuery(request);
-  const url = `${isSsl ? "https" : "http"}://${host}${escaped(path, PATH)}`;
-  return query === null ? url : `${url}?${escaped(query, QUERY)}`;
+  const target = requestTarget(path, lastQuery(request));
+  return `${isSsl ? "https" : "http"}://${host}${target}`;
+}
+
+/** Path and query as they were sent; bytes that have no place in them are escaped. */
+export function requestTarget(path: string, query: string | null): string {
+  const target = escaped(path, PATH);
+  return query === null ? target : `${target}?${escaped(query, QUERY)}`;
 }
 
 /** The parts of a request that its constructor cannot take. */

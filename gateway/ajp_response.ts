@@ -66,9 +66,8 @@ export class AjpResponseWriter {
   sendPage(status: number, reuse: boolean): void {
     const exchange = this.#exchange;
     const { headers, body } = errorPage(status);
-    const head = exchange.sendHeaders(status, headers);
-    const chunk = exchange.sendBodyChunk(exchange.hasBody ? body : EMPTY);
-    this.#write(head, chunk, exchange.endResponse(reuse));
+    const content = exchange.hasBody ? body : EMPTY;
+    this.#link.write(exchange.respond(status, headers, content, reuse));
   }
 
   /** Stops reading the body. */
@@ -90,7 +89,8 @@ export class AjpResponseWriter {
     const headers = new ResponseHeaders(response.headers);
     if (!this.#exchange.hasBody || !mayHaveBody(status)) {
       body?.cancel().catch(() => {}); // nobody would read it
-      return this.#sendHead(status, headers.list, this.#link.reuse);
+      this.#respond(status, headers.list, EMPTY);
+      return;
     }
     if (body === null) return this.#sendWhole(status, headers, EMPTY);
     const reader = new BodyReader(body);
@@ -101,9 +101,9 @@ export class AjpResponseWriter {
     await this.#sendStream(status, headers, first, reader);
   }
 
-  #sendHead(status: number, headers: readonly AjpHeader[], reuse: boolean) {
-    const head = this.#exchange.sendHeaders(status, headers);
-    this.#write(head, EMPTY, this.#exchange.endResponse(reuse));
+  #respond(status: number, headers: readonly AjpHeader[], body: Uint8Array) {
+    const { reuse } = this.#link;
+    this.#link.write(this.#exchange.respond(status, headers, body, reuse));
   }
 
   /** Sends a body that is there as a whole; a promise only where it is worth waiting for. */
@@ -113,11 +113,11 @@ export class AjpResponseWriter {
     body: Uint8Array,
   ): Promise<void> | undefined {
     headers.setLength(body.length);
-    const head = this.#exchange.sendHeaders(status, headers.list);
-    if (body.length > JOINED) return this.#sendPart(head, body, true);
-    const chunks = this.#exchange.sendBodyChunk(body);
-    const end = this.#exchange.endResponse(this.#link.reuse);
-    this.#write(head, chunks, end);
+    if (body.length > JOINED) {
+      const head = this.#exchange.sendHeaders(status, headers.list);
+      return this.#sendPart(head, body, true);
+    }
+    this.#respond(status, headers.list, body);
     return undefined;
   }
 

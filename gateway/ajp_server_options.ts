@@ -33,7 +33,7 @@ export interface AjpServerFault {
 /** Options of {@linkcode AjpServer}. Durations are milliseconds, sizes are bytes. */
 export interface AjpServerOptions {
   /**
-   * What a front end has to know: at least 32 random characters of ASCII, the same in its own
+   * What a front end has to know: 32 to 63 random characters of ASCII (mod_proxy_ajp takes fewer than 64), the same in its own
    * configuration. `null` lets everybody in who can connect. Tomcat attribute `secret`.
    */
   readonly secret: string | null;

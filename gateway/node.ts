@@ -25,6 +25,7 @@ export {
 export type { AjpClientOptions };
 export type { AjpHandlerInfo, AjpServerFault } from "./ajp_server.ts";
 export { type AjpHandler, AjpServer, type AjpServerOptions };
+export { ajpInfo, nodeHandler } from "./node_handler.ts";
 
 /**
  * Talks AJP13 to a container such as Tomcat, on this machine's sockets.

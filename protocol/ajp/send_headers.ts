@@ -15,7 +15,6 @@ import {
   JK_AJP13_SEND_HEADERS,
   MAX_AJP_PACKET_SIZE,
   openPacketOfType,
-  writePacketHead,
 } from "./packet.ts";
 
 /** Status and headers of a response; they always fit one packet. */
@@ -52,16 +51,26 @@ export function encodeSendHeaders(
   packet: SendHeaders,
   packetSize: number = MAX_AJP_PACKET_SIZE,
 ): Uint8Array<ArrayBuffer> {
-  checkUint16(packet.status, "sendHeaders.status");
   const length = byteLengthSendHeaders(packet);
   const writer = new AjpWriter(checkPacketLength(length, packetSize));
-  writePacketHead(writer, AJP_FROM_CONTAINER);
+  writeSendHeaders(writer, packet);
+  return writer.bytes;
+}
+
+/**
+ * Writes status and headers, with the head of the packet.
+ *
+ * @throws {EncodeError} `out-of-range`, `malformed`.
+ */
+export function writeSendHeaders(writer: AjpWriter, packet: SendHeaders): void {
+  checkUint16(packet.status, "sendHeaders.status");
+  writer.u16(AJP_FROM_CONTAINER);
+  writer.u16(byteLengthSendHeaders(packet) - AJP_HEADER_LENGTH);
   writer.u8(JK_AJP13_SEND_HEADERS);
   writer.u16(packet.status);
   writer.string(packet.message, "sendHeaders.message");
   writer.u16(packet.headers.length);
   writeHeaders(writer, packet.headers, RESPONSE_HEADERS, FIELDS);
-  return writer.bytes;
 }
 
 /**

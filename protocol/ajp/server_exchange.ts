@@ -3,21 +3,28 @@
 // It is an object of its own so that a reply cannot land in another's: when the response is over,
 // every method of it throws.
 import { EncodeError } from "../errors.ts";
+import { AjpWriter } from "./ajp_writer.ts";
 import { ajpBodyLength } from "./body_length.ts";
-import { encodeEndResponse } from "./end_response.ts";
+import { byteLengthEndResponse, encodeEndResponse } from "./end_response.ts";
 import { encodeGetBodyChunk } from "./get_body_chunk.ts";
 import type { AjpHeader } from "./header.ts";
 import { headerFault, withoutControls } from "./header_rules.ts";
 import {
   AJP_FROM_CONTAINER,
   AJP_HEADER_LENGTH,
+  checkPacketLength,
   JK_AJP13_SEND_BODY_CHUNK,
   maxBodyPacketData,
   maxSendBodyChunkData,
 } from "./packet.ts";
 import type { AjpPacketParser } from "./packet_parser.ts";
 import { responseBodyLimit, responseHasBody } from "./response_length.ts";
-import { encodeSendHeaders } from "./send_headers.ts";
+import {
+  byteLengthSendHeaders,
+  encodeSendHeaders,
+  type SendHeaders,
+  writeSendHeaders,
+} from "./send_headers.ts";
 
 /**
  * The reply to one request. Its methods give the bytes to write, in the order of the calls, and
@@ -52,6 +59,24 @@ export interface AjpServerExchange {
     status: number,
     headers: readonly AjpHeader[],
     message?: string,
+  ): Uint8Array<ArrayBuffer>;
+
+  /**
+   * Writes a whole response as one array, for one write: the same bytes as headers, body and end one
+   * after another. After an `EncodeError` nothing is written.
+   *
+   * @param status Status, 100 to 999.
+   * @param headers Headers in their order.
+   * @param body All of the body; none where there is no body.
+   * @param reuse Whether the connection may be used again, as in `endResponse`.
+   * @throws {EncodeError} As `sendHeaders`; `too-large` for a body beyond the content-length, or where
+   * there is no body.
+   */
+  respond(
+    status: number,
+    headers: readonly AjpHeader[],
+    body: Uint8Array,
+    reuse?: boolean,
   ): Uint8Array<ArrayBuffer>;
 
   /**
@@ -151,50 +176,41 @@ export class ServerExchange implements AjpServerExchange {
     headers: readonly AjpHeader[],
     message: string = String(status),
   ): Uint8Array<ArrayBuffer> {
-    this.#checkCurrent("send headers");
-    if (this.#headersSent) {
-      throw new TypeError("Cannot send headers: they have been sent");
-    }
-    if (!Number.isInteger(status) || status < 100 || status > 999) {
-      throw new EncodeError(
-        "out-of-range",
-        "sendHeaders.status",
-        `${status} is not an integer from 100 to 999`,
-      );
-    }
-    const cleaned = cleanHeaders(headers);
-    const length = ajpBodyLength(cleaned);
-    if (length.type === "invalid") {
-      const state = `${length.field}: ${length.state}`;
-      throw new EncodeError("malformed", "sendHeaders.headers", state);
-    }
-    const bytes = encodeSendHeaders({
-      type: "sendHeaders",
-      status,
-      message: withoutControls(message),
-      headers: cleaned,
-    }, this.#link.packetSize);
-    this.#headersSent = true;
-    this.#hasBody = responseHasBody(this.#method, status);
-    this.#left = responseBodyLimit(this.#hasBody, length);
+    const { packet, limit } = this.#head(status, headers, message);
+    const bytes = encodeSendHeaders(packet, this.#link.packetSize);
+    this.#commit(status, limit);
     return bytes;
+  }
+
+  respond(
+    status: number,
+    headers: readonly AjpHeader[],
+    body: Uint8Array,
+    reuse = true,
+  ): Uint8Array<ArrayBuffer> {
+    const { packet, limit } = this.#head(status, headers, String(status));
+    const { packetSize } = this.#link;
+    const most = maxSendBodyChunkData(packetSize);
+    const length = checkPacketLength(byteLengthSendHeaders(packet), packetSize);
+    checkBodyLength(body, limit, responseHasBody(this.#method, status));
+    const end = length + byteLengthChunks(body, most);
+    const writer = new AjpWriter(end + byteLengthEndResponse());
+    writeSendHeaders(writer, packet);
+    this.#commit(status, limit);
+    if (this.#left >= 0) this.#left -= body.length;
+    writeChunks(writer.bytes, length, body, most);
+    writer.bytes.set(this.endResponse(reuse), end);
+    return writer.bytes;
   }
 
   sendBodyChunk(data: Uint8Array): Uint8Array<ArrayBuffer> {
     this.#checkCommitted("send a body");
-    if (this.#left >= 0) {
-      if (data.length > this.#left) {
-        throw new EncodeError(
-          "too-large",
-          "sendBodyChunk.data",
-          this.#hasBody
-            ? `${data.length} bytes, and ${this.#left} are left of the content-length`
-            : "the response has no body",
-        );
-      }
-      this.#left -= data.length;
-    }
-    return encodeChunks(data, maxSendBodyChunkData(this.#link.packetSize));
+    checkBodyLength(data, this.#left, this.#hasBody);
+    if (this.#left >= 0) this.#left -= data.length;
+    const most = maxSendBodyChunkData(this.#link.packetSize);
+    const bytes = new Uint8Array(byteLengthChunks(data, most));
+    writeChunks(bytes, 0, data, most);
+    return bytes;
   }
 
   flush(): Uint8Array<ArrayBuffer> {
@@ -233,6 +249,47 @@ export class ServerExchange implements AjpServerExchange {
     return encodeEndResponse({ type: "endResponse", reuse: !link.closing });
   }
 
+  /** Status and headers, checked, and how much body they allow. */
+  #head(
+    status: number,
+    headers: readonly AjpHeader[],
+    message: string,
+  ): { readonly packet: SendHeaders; readonly limit: number } {
+    this.#checkCurrent("send headers");
+    if (this.#headersSent) {
+      throw new TypeError("Cannot send headers: they have been sent");
+    }
+    if (!Number.isInteger(status) || status < 100 || status > 999) {
+      throw new EncodeError(
+        "out-of-range",
+        "sendHeaders.status",
+        `${status} is not an integer from 100 to 999`,
+      );
+    }
+    const cleaned = cleanHeaders(headers);
+    const length = ajpBodyLength(cleaned);
+    if (length.type === "invalid") {
+      const state = `${length.field}: ${length.state}`;
+      throw new EncodeError("malformed", "sendHeaders.headers", state);
+    }
+    const hasBody = responseHasBody(this.#method, status);
+    return {
+      packet: {
+        type: "sendHeaders",
+        status,
+        message: withoutControls(message),
+        headers: cleaned,
+      },
+      limit: responseBodyLimit(hasBody, length),
+    };
+  }
+
+  #commit(status: number, limit: number): void {
+    this.#headersSent = true;
+    this.#hasBody = responseHasBody(this.#method, status);
+    this.#left = limit;
+  }
+
   #checkCurrent(what: string): void {
     if (this.ended) throw new TypeError(`Cannot ${what}: the response is over`);
   }
@@ -248,22 +305,49 @@ export class ServerExchange implements AjpServerExchange {
 /** Bytes of a SEND_BODY_CHUNK besides its data: head, type, length, and the zero behind the data. */
 const CHUNK_OVERHEAD = AJP_HEADER_LENGTH + 4;
 
-function encodeChunks(data: Uint8Array, most: number): Uint8Array<ArrayBuffer> {
-  const count = Math.ceil(data.length / most);
-  const bytes = new Uint8Array(data.length + count * CHUNK_OVERHEAD);
-  if (count === 1) {
-    writeChunkHead(bytes, 0, data.length);
-    bytes.set(data, CHUNK_OVERHEAD - 1);
-    return bytes;
+/** Number of bytes of a body in packets. */
+function byteLengthChunks(data: Uint8Array, most: number): number {
+  return data.length + Math.ceil(data.length / most) * CHUNK_OVERHEAD;
+}
+
+/** Writes a body in packets into an array of zeros. */
+function writeChunks(
+  bytes: Uint8Array,
+  at: number,
+  data: Uint8Array,
+  most: number,
+): void {
+  if (data.length > 0 && data.length <= most) { // the usual one needs no view
+    writeChunkHead(bytes, at, data.length);
+    bytes.set(data, at + CHUNK_OVERHEAD - 1);
+    return;
   }
-  let at = 0;
   for (let from = 0; from < data.length; from += most) {
     const part = data.subarray(from, from + most);
     writeChunkHead(bytes, at, part.length);
     bytes.set(part, at + CHUNK_OVERHEAD - 1);
     at += part.length + CHUNK_OVERHEAD;
   }
-  return bytes;
+}
+
+/**
+ * Checks a part of a body against what may still come.
+ *
+ * @param left Bytes; -1 for any number.
+ */
+function checkBodyLength(
+  data: Uint8Array,
+  left: number,
+  hasBody: boolean,
+): void {
+  if (left < 0 || data.length <= left) return;
+  throw new EncodeError(
+    "too-large",
+    "sendBodyChunk.data",
+    hasBody
+      ? `${data.length} bytes, and ${left} are left of the content-length`
+      : "the response has no body",
+  );
 }
 
 function writeChunkHead(bytes: Uint8Array, at: number, length: number): void {
@@ -278,11 +362,10 @@ function writeChunkHead(bytes: Uint8Array, at: number, length: number): void {
 
 function cleanHeaders(headers: readonly AjpHeader[]): readonly AjpHeader[] {
   const cleaned: AjpHeader[] = [];
-  for (const header of headers) {
+  for (let i = 0; i < headers.length; i++) {
+    const header = headers[i]!; // i < length
     const value = header.value === null ? null : withoutControls(header.value);
-    cleaned.push(
-      value === header.value ? header : { ...header, value },
-    );
+    cleaned.push(value === header.value ? header : { ...header, value });
   }
   const fault = headerFault(cleaned);
   if (fault === undefined) return cleaned;

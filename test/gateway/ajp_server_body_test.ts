@@ -324,6 +324,23 @@ test("AjpServer ends a body that is read after the response with an error", asyn
   });
 });
 
+test("AjpServer ends a read that still waits when the response is over with an error", async () => {
+  let fault: Promise<unknown> | undefined;
+  await withAjpServer({}, (request) => {
+    fault = readFault(request.body);
+    return new Response("early");
+  }, async ({ connectRaw, network }) => {
+    const peer = await connectRaw();
+    await peer.write(requestBytes(CHUNKED)); // and no body
+    await network.settle();
+    assert.match(String(await fault), /^TypeError: .*the response is over/);
+    await peer.write(packet(patternOf(10))); // belongs to nobody now
+    await peer.write(requestBytes());
+    await network.settle();
+    assert.equal(peer.received.match(/414200020501/g)?.length, 2);
+  });
+});
+
 test("AjpServer goes on after an application cancelled a body", () =>
   withAjpServer({}, async (request) => {
     await request.body?.cancel();

@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AjpHandler, AjpServer } from "../../gateway/ajp_server.ts";
 import {
+  ajpRequestAttribute,
   type BodyPacket,
   concatBytes,
   encodeBodyPacket,
   type ForwardRequest,
 } from "../../protocol/mod.ts";
 import { MemoryNetwork } from "../../transport/memory.ts";
+import type { Clock, Timer, Transport } from "../../transport/types.ts";
 import {
   FrontEndPeer,
   patternOf,
@@ -261,13 +263,93 @@ test("AjpServer closes itself with `await using`, and frees its port", async () 
   });
 });
 
+/** A transport whose timers that are still to come are counted. */
+function countingTimers(transport: Transport): [Transport, Set<Timer>] {
+  const timers = new Set<Timer>();
+  const clock: Clock = {
+    now: () => transport.clock.now(),
+    wallTime: () => transport.clock.wallTime(),
+    startTimer(delay, callback) {
+      const timer = transport.clock.startTimer(delay, () => {
+        timers.delete(counted);
+        callback();
+      });
+      const counted = {
+        cancel() {
+          timers.delete(counted);
+          timer.cancel();
+        },
+      };
+      timers.add(counted);
+      return counted;
+    },
+  };
+  return [{
+    clock,
+    connect: (...args) => transport.connect(...args),
+    listen: (...args) => transport.listen(...args),
+    bindDatagram: (...args) => transport.bindDatagram(...args),
+    localAddresses: () => transport.localAddresses(),
+  }, timers];
+}
+
+test("AjpServer needs no timer where it has no timeout", async () => {
+  const network = new MemoryNetwork();
+  const transport = network.transport(SERVER);
+  const [counting, timers] = countingTimers(transport);
+  await network.run(async () => {
+    const server = await AjpServer.start(counting, {
+      secret: null,
+      connectionTimeout: -1,
+      keepAliveTimeout: -1,
+      stallTimeout: -1,
+    }, fine);
+    const peer = await FrontEndPeer.connect(transport, server.address);
+    assert.equal((await peer.send()).text, "fine");
+    assert.equal(timers.size, 0);
+    await server.close();
+  });
+});
+
+test("AjpServer leaves no timer behind", async () => {
+  const network = new MemoryNetwork();
+  const transport = network.transport(SERVER);
+  const [counting, timers] = countingTimers(transport);
+  const gate = Promise.withResolvers<void>();
+  const handler: AjpHandler = async (request) => {
+    if (request.url.endsWith("/late")) await gate.promise;
+    return new Response("fine");
+  };
+  await network.run(async () => {
+    const options = { secret: null, onError: () => {} };
+    const server = await AjpServer.start(counting, options, handler);
+    const open = () => FrontEndPeer.connect(transport, server.address);
+    const [served, refused, left] = [await open(), await open(), await open()];
+    await served.send();
+    const attributes = [ajpRequestAttribute("unknown", "x")];
+    assert.equal((await refused.send({ attributes })).status, 403);
+    await refused.connection.close();
+    void left.send({ uri: "/late" }).catch(() => {});
+    await network.settle();
+    left.connection.abort();
+    await network.settle();
+    gate.resolve(); // for a front end that is gone
+    await network.settle();
+    assert(timers.size > 0);
+    await server.close();
+    assert.equal(timers.size, 0);
+  });
+});
+
 test("AjpServer throws away what comes after its last reply, and waits for the front end's end", () =>
   withAjpServer({ secret: "s3cret" }, fine, async (scene) => {
     const { connectRaw, network, server } = scene;
     const polite = await connectRaw();
     await polite.write(requestBytes(post(100_000)));
     for (let i = 0; i < 10; i++) await polite.write(new Uint8Array(8192));
+    const before = network.now;
     assert.equal(await polite.ended, true);
+    assert(network.now - before < 100); // it is told at once
     await polite.connection.close();
     await network.settle();
     assert.equal(server.connectionCount, 0);

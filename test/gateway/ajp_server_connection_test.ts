@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AjpHandler } from "../../gateway/ajp_server.ts";
 import {
+  concatBytes,
   decodeHex,
   encodeCping,
   type ForwardRequest,
@@ -101,6 +102,18 @@ test("AjpServer closes a connection that says nothing for connectionTimeout", ()
     assert.equal(await peer.ended, true);
     assert.equal(server.connectionCount, 0);
     assert.deepEqual(faults, []);
+  }));
+
+test("AjpServer looks after connections that come when there was none for long", () =>
+  withAjpServer({ connectionTimeout: 10_000 }, fine, async (scene) => {
+    const { connectRaw, network, server } = scene;
+    for (let i = 0; i < 3; i++) {
+      const peer = await connectRaw();
+      await network.advance(16_000);
+      assert.equal(peer.open, false);
+      assert.equal(server.connectionCount, 0);
+      await network.advance(60_000);
+    }
   }));
 
 test("AjpServer closes a connection that is idle for keepAliveTimeout, and not before", () =>
@@ -262,6 +275,29 @@ test("AjpServer answers no further request of a front end that reads no replies"
       await network.advance(10);
     }
     assert(calls < 100, `${calls} calls`);
+    connection.abort();
+  });
+});
+
+test("AjpServer answers no further ping of a front end that reads no answers", () => {
+  const pings = concatBytes(
+    Array.from({ length: 10_000 }, encodeCping),
+  );
+  return withAjpServer({ stallTimeout: 10_000 }, fine, async (scene) => {
+    const { client, server, network, faults } = scene;
+    const connection = await client.connect(server.address);
+    let taken = 0;
+    for (let i = 0; i < 1000; i++) {
+      void connection.write(pings).then(() => taken++, () => {});
+    }
+    await network.advance(5_000);
+    assert(taken < 100, `${taken} times ${pings.length} bytes were taken`);
+    const before = taken;
+    await network.advance(2_000);
+    assert.equal(taken, before);
+    await network.advance(20_000);
+    assert.equal(server.connectionCount, 0);
+    assert.match(String(faults[0]?.error), /a reply stood still/);
     connection.abort();
   });
 });

@@ -1,9 +1,9 @@
 // The applications of examples/, as a front end sees them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { app as express, nodeHandler } from "../../examples/ajp_express.ts";
+import { app as express } from "../../examples/ajp_express.ts";
 import { app as hono } from "../../examples/ajp_hono.ts";
-import { type AjpHandler, serveAjp } from "../../gateway/node.ts";
+import { type AjpHandler, nodeHandler, serveAjp } from "../../gateway/node.ts";
 import { NodeTransport } from "../../transport/node.ts";
 import {
   FrontEndPeer,

@@ -2,19 +2,11 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import {
-  type AjpHandler,
-  type AjpServer,
-  serveAjp,
-} from "../../gateway/node.ts";
+import type { AjpHandler } from "../../gateway/node.ts";
 import { patternOf } from "../support/ajp_server_front_end.ts";
-import {
-  HttpdPeer,
-  type HttpdPeerOptions,
-  needsHttpd,
-} from "../support/httpd_peer.ts";
+import { needsHttpd } from "../support/httpd_peer.ts";
+import { behindHttpd, SECRET } from "./ajp_server_httpd.ts";
 
-const SECRET = "Xk3v9sQb7LmR2wTz8NfJ4hYc6DpG5aUe";
 const SIZES = [0, 1, 8184, 8185, 8186, 8187, 16_372, 100_000];
 
 /** Tells what it sees; the query asks for more. */
@@ -44,38 +36,11 @@ const application: AjpHandler = async (request, info) => {
 };
 
 for (const module of ["proxy_ajp", "jk"] as const) {
-  /** Runs with the server behind httpd. */
-  const behind = async (
-    handler: AjpHandler,
-    task: (url: string, httpd: HttpdPeer, server: AjpServer) => Promise<void>,
-    options: Partial<HttpdPeerOptions> = {},
-    packetSize = 8192,
-  ): Promise<void> => {
-    const faults: string[] = [];
-    await using server = await serveAjp({
-      port: 0,
-      secret: SECRET,
-      packetSize,
-      onError: ({ type, error }) => faults.push(`${type}: ${error.message}`),
-    }, handler);
-    await using httpd = await HttpdPeer.start({
-      module,
-      port: server.address.port,
-      secret: SECRET,
-      ...options,
-    });
-    await task(httpd.url, httpd, server);
-    await httpd.stop();
-    if (options.secret === undefined) {
-      assert.deepEqual(faults.filter((text) => !/^connection/.test(text)), []);
-    }
-  };
-
   test(
     `serveAjp() answers all methods behind ${module}`,
     needsHttpd(),
     () =>
-      behind(application, async (url) => {
+      behindHttpd(module, application, async (url) => {
         const methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "PROPFIND"];
         for (const method of [...methods, "OPTIONS", "REPORT"]) {
           const response = await fetch(`${url}/a%20b?x=%C3%A4&y`, {
@@ -113,7 +78,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
     `serveAjp() takes and gives bodies of all lengths behind ${module}`,
     needsHttpd(),
     () =>
-      behind(application, async (url) => {
+      behindHttpd(module, application, async (url) => {
         for (const size of SIZES) {
           const body = patternOf(size);
           const chunked = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -144,7 +109,8 @@ for (const module of ["proxy_ajp", "jk"] as const) {
     `serveAjp() takes large headers in large packets behind ${module}`,
     needsHttpd(),
     () =>
-      behind(
+      behindHttpd(
+        module,
         application,
         async (url) => {
           for (const size of [7 * 1024, 30 * 1024]) {
@@ -165,7 +131,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
     `serveAjp() serves a hundred clients at a time behind ${module}`,
     needsHttpd(),
     () =>
-      behind(application, async (url) => {
+      behindHttpd(module, application, async (url) => {
         await Promise.all(Array.from({ length: 100 }, async (_, i) => {
           for (const size of [100, 20_000]) {
             const body = patternOf(size, i);
@@ -186,7 +152,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
     async () => {
       for (const secret of ["wrong", ""]) {
         const options = { secret, ...(secret === "" ? { ping: 1000 } : {}) };
-        await behind(() => assert.fail("called"), async (url) => {
+        await behindHttpd(module, () => assert.fail("called"), async (url) => {
           const response = await fetch(url);
           assert.equal(response.status, 403);
           assert.doesNotMatch(await response.text(), /secret/);
@@ -199,7 +165,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
     `serveAjp() answers pings, and survives restarts of ${module}`,
     needsHttpd(60_000),
     () =>
-      behind(application, async (url, httpd) => {
+      behindHttpd(module, application, async (url, httpd) => {
         for (const how of ["graceful", "hard"] as const) {
           assert.equal((await fetch(url)).status, 200);
           await httpd.restart(how);
@@ -226,7 +192,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
           { headers: { "content-type": "text/event-stream" } },
         );
       };
-      return behind(handler, async (url) => {
+      return behindHttpd(module, handler, async (url) => {
         const response = await fetch(url);
         const reader = response.body!.getReader(); // a 200 has one
         const first = await reader.read();
@@ -255,7 +221,7 @@ for (const module of ["proxy_ajp", "jk"] as const) {
           }),
         );
       };
-      return behind(handler, async (url) => {
+      return behindHttpd(module, handler, async (url) => {
         const socket = connect(Number(new URL(url).port), "127.0.0.1");
         socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         socket.once("data", () => socket.destroy());

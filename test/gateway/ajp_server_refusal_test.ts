@@ -6,6 +6,7 @@ import {
   ajpAttribute,
   ajpMethodCode,
   ajpRequestAttribute,
+  ajpSecretMatches,
   concatBytes,
   DecodeError,
   decodeHex,
@@ -19,7 +20,12 @@ import {
   requestBytes,
   withAjpServer,
 } from "../support/ajp_server_front_end.ts";
-import { bodyOf, headersOf, packetOf } from "../support/ajp_values.ts";
+import {
+  ajpRequest,
+  bodyOf,
+  headersOf,
+  packetOf,
+} from "../support/ajp_values.ts";
 
 type Fields = Partial<Omit<ForwardRequest, "type">>;
 
@@ -90,6 +96,30 @@ test("AjpServer serves who knows the secret, and pings of everybody", () =>
     assert.equal((await peer.send(secrets(SECRET, SECRET))).text, "in");
     assert.deepEqual(scene.faults, []);
   }));
+
+test("AjpServer compares as much of a wrong secret wherever it differs", () => {
+  // What a comparison reads stands for the time that it takes.
+  let reads = 0;
+  const counting = {
+    length: SECRET.length,
+    charCodeAt: (i: number) => {
+      reads++;
+      return SECRET.charCodeAt(i);
+    },
+  } as string; // all that is read of one
+  const readsOf = (value: string) => {
+    reads = 0;
+    const request = ajpRequest(secrets(value));
+    assert.equal(ajpSecretMatches(request, counting), value === SECRET);
+    return reads;
+  };
+  for (let at = 0; at < SECRET.length; at++) {
+    const wrong = `${SECRET.slice(0, at)}#${SECRET.slice(at + 1)}`;
+    assert.equal(readsOf(wrong), SECRET.length);
+  }
+  assert.equal(readsOf(SECRET), SECRET.length);
+  assert.equal(readsOf(`${SECRET}${SECRET}`), 2 * SECRET.length);
+});
 
 test("AjpServer ignores a secret where it has none", () =>
   withAjpServer({ secret: null }, () => new Response("in"), async (scene) => {
