@@ -11,11 +11,18 @@ import { encodeFrame } from "../protocol/tribes/frame.ts";
 import { FrameParser } from "../protocol/tribes/frame_parser.ts";
 import { encodeHost } from "../protocol/tribes/host.ts";
 import {
+  createMember,
   equalMembers,
+  formatMember,
   type Member,
   type MemberInit,
 } from "../protocol/tribes/member.ts";
 import {
+  encodeRpcMessage,
+  type RpcMessage,
+} from "../protocol/tribes/rpc_message.ts";
+import {
+  SEND_OPTIONS_ASYNCHRONOUS,
   SEND_OPTIONS_BYTE_MESSAGE,
   SEND_OPTIONS_DEFAULT,
   SEND_OPTIONS_MULTICAST,
@@ -30,6 +37,7 @@ import { McastMembership } from "../membership/mcast_membership.ts";
 import type {
   MembershipContext,
   MembershipService,
+  MessageChannel,
 } from "../membership/types.ts";
 import {
   DatagramSender,
@@ -43,7 +51,7 @@ import {
   resolveReceiverOptions,
 } from "../transport/receiver.ts";
 import { resolveSenderOptions, Sender } from "../transport/sender.ts";
-import type { Timer, Transport } from "../transport/types.ts";
+import type { Clock, Timer, Transport } from "../transport/types.ts";
 import {
   CHANNEL_DEFAULT,
   type ChannelListener,
@@ -62,6 +70,11 @@ import {
 } from "./interceptor_stack.ts";
 import { MessageDispatchInterceptor } from "./interceptors/message_dispatch.ts";
 import { TcpFailureDetector } from "./interceptors/tcp_failure_detector.ts";
+import {
+  encodeObjectMessage,
+  type ObjectMessage,
+  rpcMessageOf,
+} from "./object_message.ts";
 import { UniqueIdSource } from "./unique_id_source.ts";
 
 export * from "./group_channel_options.ts";
@@ -99,7 +112,7 @@ const MAX_WAITING_BROADCASTS = 16 * MAX_DATAGRAM_LENGTH;
  * await stopped;
  * ```
  */
-export class GroupChannel implements AsyncDisposable {
+export class GroupChannel implements MessageChannel, AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: GroupChannelOptions;
   readonly #heartbeatSleeptime: number;
@@ -111,6 +124,7 @@ export class GroupChannel implements AsyncDisposable {
   #channelListeners: readonly ChannelListener[] = [];
   #membershipListeners: readonly MembershipListener[] = [];
   #local: LocalMember | undefined;
+  #startTime = 0;
   #receiver: Receiver | undefined;
   #sender: Sender | undefined;
   #datagrams: DatagramSender | undefined;
@@ -164,6 +178,11 @@ export class GroupChannel implements AsyncDisposable {
       }),
       fault: (error) => this.#fault(error),
     });
+  }
+
+  /** The clock of its transport. */
+  get clock(): Clock {
+    return this.#transport.clock;
   }
 
   /** How members are found: `mcast`, or another service's name; `undefined` without one. */
@@ -271,6 +290,45 @@ export class GroupChannel implements AsyncDisposable {
     message: Uint8Array,
     options: SendOptions = {},
   ): Promise<Uint8Array> {
+    const bits = options.options ?? SEND_OPTIONS_DEFAULT;
+    return this.#send(
+      destination,
+      message,
+      bits | SEND_OPTIONS_BYTE_MESSAGE,
+      options.uniqueId,
+    );
+  }
+
+  /**
+   * Sends a Java object to members.
+   *
+   * @param destination The members; {@linkcode members} for all.
+   * @param object The object: a node, a plain value, or the bytes of its whole stream, borrowed until
+   * the promise settles.
+   * @returns As {@linkcode send}.
+   * @throws {ChannelError} As {@linkcode send}.
+   * @throws {EncodeError} When the object has no wire form.
+   */
+  async sendObject(
+    destination: readonly Member[],
+    object: ObjectMessage,
+    options: SendOptions = {},
+  ): Promise<Uint8Array> {
+    const bits = options.options ?? SEND_OPTIONS_DEFAULT;
+    return await this.#send(
+      destination,
+      encodeObjectMessage(object),
+      bits & ~SEND_OPTIONS_BYTE_MESSAGE,
+      options.uniqueId,
+    );
+  }
+
+  #send(
+    destination: readonly Member[],
+    message: Uint8Array,
+    options: number,
+    givenId: Uint8Array | undefined,
+  ): Promise<Uint8Array> {
     if (destination.length === 0) {
       return Promise.reject(
         new ChannelError("no-members", "Cannot send: no destination is given"),
@@ -282,11 +340,10 @@ export class GroupChannel implements AsyncDisposable {
         new ChannelError("unsupported", "Cannot send: sending is not started"),
       );
     }
-    const uniqueId = options.uniqueId?.slice() ?? this.#ids.next();
+    const uniqueId = givenId?.slice() ?? this.#ids.next();
     try {
       const sent = this.#stack.sendMessage(destination, {
-        options: (options.options ?? SEND_OPTIONS_DEFAULT) |
-          SEND_OPTIONS_BYTE_MESSAGE,
+        options,
         timestamp: this.#transport.clock.wallTime(),
         uniqueId,
         address: local.member,
@@ -324,6 +381,17 @@ export class GroupChannel implements AsyncDisposable {
   async heartbeat(): Promise<void> {
     await this.#stack.heartbeat();
     this.#sender?.heartbeat();
+    if (this.#levels === 0) return;
+    try {
+      this.#membership?.heartbeat?.();
+    } catch (error) {
+      this.#fault(asError(error));
+    }
+  }
+
+  /** Tells the channel's error handler of an error that no caller waits for. */
+  reportError(error: Error): void {
+    this.#fault(error);
   }
 
   async #start(levels: number): Promise<void> {
@@ -352,7 +420,8 @@ export class GroupChannel implements AsyncDisposable {
         },
       );
     }
-    this.#local = new LocalMember(this.#describe(), clock.now());
+    this.#startTime = clock.now();
+    this.#local = new LocalMember(this.#describe(), this.#startTime);
     if ((levels & SND_TX_SEQ) !== 0) {
       this.#sender = new Sender(this.#transport, sender);
       this.#datagrams = new DatagramSender(
@@ -364,7 +433,7 @@ export class GroupChannel implements AsyncDisposable {
     const receive = (levels & MBR_RX_SEQ) !== 0;
     const send = (levels & MBR_TX_SEQ) !== 0;
     if (receive || send) {
-      await this.#membership?.start(this.#membershipContext(this.#local), {
+      await this.#membership?.start(this.#membershipContext(), {
         receive,
         send,
       });
@@ -454,6 +523,9 @@ export class GroupChannel implements AsyncDisposable {
   /** Hands a message to the application; a promise only where a listener returned one. */
   #deliver(message: ChannelData): void | Promise<void> {
     const listeners = this.#channelListeners;
+    if ((message.options & SEND_OPTIONS_BYTE_MESSAGE) === 0) {
+      this.#answerUnlessTaken(message, listeners);
+    }
     for (let i = 0; i < listeners.length; i++) {
       const pending = offer(listeners[i]!, message); // i < length
       if (pending !== undefined) {
@@ -462,9 +534,45 @@ export class GroupChannel implements AsyncDisposable {
     }
   }
 
-  #membershipContext(local: LocalMember): MembershipContext {
+  /** Answers an RPC message that no RPC channel takes: its sender need not wait. */
+  #answerUnlessTaken(
+    message: ChannelData,
+    listeners: readonly ChannelListener[],
+  ): void {
+    let rpc: RpcMessage | undefined;
+    try {
+      rpc = rpcMessageOf(message);
+    } catch (error) {
+      return this.#receiverFault(asError(error), formatMember(message.address));
+    }
+    if (rpc === undefined || rpc.type === "no-rpc-channel-reply") return;
+    for (const listener of listeners) {
+      if (listener.answersRpc === true && listener.accept?.(message) === true) {
+        return;
+      }
+    }
+    const { uuid, rpcId } = rpc;
+    const answer = encodeRpcMessage({
+      type: "no-rpc-channel-reply",
+      uuid,
+      rpcId,
+    });
+    const to = [createMember(message.address)];
+    this.sendObject(to, answer, { options: SEND_OPTIONS_ASYNCHRONOUS })
+      .catch((error) => this.#fault(asError(error)));
+  }
+
+  #membershipContext(): MembershipContext {
+    const started = () => this.#started();
     return {
-      local,
+      get local() { // replaced with its unique id
+        return started();
+      },
+      channel: this,
+      changeUniqueId: (uniqueId) => {
+        const member = { ...started().member, uniqueId };
+        this.#local = new LocalMember(member, this.#startTime);
+      },
       memberAdded: (member) => this.#stack.memberChanged("memberAdded", member),
       memberDisappeared: (member) =>
         this.#stack.memberChanged("memberDisappeared", member),

@@ -1,8 +1,10 @@
-import type { ChannelData } from "../protocol/tribes/channel_data.ts";
 import type { Member } from "../protocol/tribes/member.ts";
 import type { RandomBytes } from "../protocol/tribes/unique_id.ts";
 import type { McastMembershipOptions } from "../membership/mcast_membership.ts";
-import type { MembershipService } from "../membership/types.ts";
+import type {
+  MembershipService,
+  MessageListener,
+} from "../membership/types.ts";
 import type { ReceiverOptions } from "../transport/receiver.ts";
 import type { SenderOptions } from "../transport/sender.ts";
 import type { ChannelInterceptor } from "./interceptor.ts";
@@ -19,17 +21,7 @@ export const MBR_TX_SEQ = 8;
 export const CHANNEL_DEFAULT = 15;
 
 /** Takes the messages of a channel. */
-export interface ChannelListener {
-  /** Whether this listener wants a message; every one without it. */
-  accept?(message: ChannelData): boolean;
-  /**
-   * Takes one message; those of one connection come one at a time and in order. Its bytes are
-   * borrowed: they may be kept after return, or after the promise settled, only as a copy.
-   *
-   * To throw, or to reject, is to fail: the sender sees it if it asked for a synchronized ack.
-   */
-  messageReceived(message: ChannelData): void | Promise<void>;
-}
+export type ChannelListener = MessageListener;
 
 /** Is told who comes and goes; what it throws is reported. */
 export interface MembershipListener {

@@ -41,6 +41,18 @@ export interface ChannelInterceptor {
   readonly name: string;
   /** Bits of the send options that select this layer; 0 or nothing for all messages. */
   readonly optionFlag?: number;
+  /**
+   * Looks at the layers around, once, when the channel is made.
+   *
+   * @param above Names of the layers above, top first.
+   * @param below Names of the layers below, nearest first.
+   * @returns What is allowed but unwise; told to the channel's error handler at each start.
+   * @throws {RangeError} When the layer must not stand there.
+   */
+  checkStack?(
+    above: readonly string[],
+    below: readonly string[],
+  ): readonly string[];
   /** Starts the layer, after those below it. */
   start?(context: InterceptorContext): void | Promise<void>;
   /** Stops the layer, before those below it. */
@@ -71,6 +83,8 @@ export interface ChannelInterceptor {
   members?(next: () => readonly Member[]): readonly Member[];
   /** Time passes: something may be due. */
   heartbeat?(): void | Promise<void>;
+  /** Tests at once which members are there; what it finds are changes of membership. */
+  checkMembers?(): void;
   /** Figures that an operator wants to see, by name. */
   statistics?(): Readonly<Record<string, number>>;
 }
@@ -83,6 +97,14 @@ export interface InterceptorContext {
   localMember(): Member;
   /** The members as the layers below show them. */
   members(): readonly Member[];
+  /** The members as the nearest layer below that has this name shows them, if there is one. */
+  membersOf(name: string): readonly Member[] | undefined;
+  /**
+   * Lets the layers below that can do so test at once which members are there.
+   *
+   * @returns Whether there is such a layer.
+   */
+  checkMembers(): boolean;
   /** Makes a message of this node's, with a new unique id and the present time. */
   makeMessage(message: Uint8Array, options: number): ChannelData;
   /** Sends a message with the layers below. */
@@ -110,4 +132,13 @@ export interface InterceptorContext {
  */
 export function okToProcess(options: number, optionFlag: number): boolean {
   return optionFlag === 0 || (options & optionFlag) === optionFlag;
+}
+
+/** A stack is allowed but unwise; told to the channel's error handler when it starts. */
+export class StackWarning extends Error {
+  /** Makes the warning. */
+  constructor(message: string) {
+    super(message);
+    this.name = "StackWarning";
+  }
 }

@@ -2,9 +2,19 @@
 import type { MemberInit } from "../protocol/tribes/member.ts";
 import type { Generation } from "../protocol/generation.ts";
 import type { ChannelInterceptor } from "./interceptor.ts";
+import { DomainFilterInterceptor } from "./interceptors/domain_filter.ts";
+import { EncryptInterceptor } from "./interceptors/encrypt.ts";
+import { FragmentationInterceptor } from "./interceptors/fragmentation.ts";
+import { GzipInterceptor } from "./interceptors/gzip.ts";
 import { MessageDispatchInterceptor } from "./interceptors/message_dispatch.ts";
+import { NonBlockingCoordinator } from "./interceptors/non_blocking_coordinator.ts";
+import { OrderInterceptor } from "./interceptors/order.ts";
+import { SimpleCoordinator } from "./interceptors/simple_coordinator.ts";
 import { StaticMembershipInterceptor } from "./interceptors/static_membership.ts";
 import { TcpFailureDetector } from "./interceptors/tcp_failure_detector.ts";
+import { TcpPingInterceptor } from "./interceptors/tcp_ping.ts";
+import { ThroughputInterceptor } from "./interceptors/throughput.ts";
+import { TwoPhaseCommitInterceptor } from "./interceptors/two_phase_commit.ts";
 
 /** What interceptors need besides their own attributes. */
 export interface InterceptorSurroundings {
@@ -43,6 +53,76 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
   StaticMembership: (attributes, { staticMembers = [], generation }) =>
     new StaticMembershipInterceptor({
       members: staticMembers,
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    }),
+  DomainFilter: (attributes, { generation }) =>
+    new DomainFilterInterceptor({
+      domain: attributes.required("domain"),
+      ...attributes.integer("logInterval"),
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    }),
+  Throughput: (attributes) =>
+    new ThroughputInterceptor({
+      ...attributes.integer("interval"),
+      ...attributes.integer("optionFlag"),
+    }),
+  TcpPing: (attributes) =>
+    new TcpPingInterceptor({
+      ...attributes.integer("interval"),
+      ...attributes.boolean("useThread"),
+      ...attributes.boolean("staticOnly"),
+      ...attributes.integer("optionFlag"),
+    }),
+  TwoPhaseCommit: (attributes) =>
+    new TwoPhaseCommitInterceptor({
+      ...attributes.integer("expire"),
+      ...attributes.boolean("deepclone"),
+      ...attributes.integer("optionFlag"),
+    }),
+  NonBlockingCoordinator: (attributes, { generation }) =>
+    new NonBlockingCoordinator({
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    }),
+  SimpleCoordinator: (attributes, { generation }) =>
+    new SimpleCoordinator({
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    }),
+  Gzip: (attributes, { generation }) => {
+    // Counting costs nothing here, and reports are asked for.
+    attributes.boolean("statsEnabled");
+    attributes.integer("interval");
+    return new GzipInterceptor({
+      ...attributes.integer("compressionMinSize"),
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    });
+  },
+  Encrypt: (attributes, { generation }) => {
+    attributes.text("providerName"); // of Java's algorithms
+    return new EncryptInterceptor({
+      encryptionKey: attributes.required("encryptionKey"),
+      ...attributes.text("encryptionAlgorithm"),
+      ...attributes.integer("replayWindowTime"),
+      ...attributes.integer("replayWindowMessageCount"),
+      ...attributes.integer("optionFlag"),
+      ...(generation === undefined ? {} : { generation }),
+    });
+  },
+  Fragmentation: (attributes) =>
+    new FragmentationInterceptor({
+      ...attributes.integer("maxSize"),
+      ...attributes.integer("expire"),
+      ...attributes.integer("optionFlag"),
+    }),
+  Order: (attributes, { generation }) =>
+    new OrderInterceptor({
+      ...attributes.integer("expire"),
+      ...attributes.boolean("forwardExpired"),
+      ...attributes.integer("maxQueue"),
       ...attributes.integer("optionFlag"),
       ...(generation === undefined ? {} : { generation }),
     }),
@@ -114,6 +194,21 @@ class Attributes {
       throw this.#error(name, text, "true or false");
     }
     return { [name]: text === "true" } as { [key in Name]?: boolean }; // the one key is Name
+  }
+
+  required(name: string): string {
+    const text = this.#take(name);
+    if (text !== undefined) return text;
+    throw new RangeError(
+      `Cannot make interceptor ${this.#interceptor}: it needs ${name}`,
+    );
+  }
+
+  text<Name extends string>(name: Name): { [key in Name]?: string } {
+    const text = this.#take(name);
+    return (text === undefined ? {} : { [name]: text }) as {
+      [key in Name]?: string;
+    }; // the one key is Name
   }
 
   acceptFixed(name: string, value: number): void {

@@ -8,11 +8,12 @@ import type { ChannelData } from "../protocol/tribes/channel_data.ts";
 import type { Member } from "../protocol/tribes/member.ts";
 import { asError } from "../transport/errors.ts";
 import type { Transport } from "../transport/types.ts";
-import type {
-  ChannelInterceptor,
-  InterceptorContext,
-  ReceiveNext,
-  SendNext,
+import {
+  type ChannelInterceptor,
+  type InterceptorContext,
+  type ReceiveNext,
+  type SendNext,
+  StackWarning,
 } from "./interceptor.ts";
 
 /** A change of membership, by the name of the method that takes it. */
@@ -48,6 +49,7 @@ export class InterceptorStack {
   readonly #ends: StackEnds;
   readonly #sendFrom: readonly SendNext[];
   readonly #receiveAbove: readonly ReceiveNext[];
+  readonly #warnings: readonly string[];
   #held: (() => void)[] | undefined; // changes of membership while the layers start
 
   /**
@@ -55,10 +57,12 @@ export class InterceptorStack {
    *
    * @param interceptors The layers, top first.
    * @param ends What stands around them.
+   * @throws {RangeError} When a layer must not stand where it does.
    */
   constructor(interceptors: readonly ChannelInterceptor[], ends: StackEnds) {
     this.#interceptors = interceptors;
     this.#ends = ends;
+    this.#warnings = checkStack(interceptors);
     this.#sendFrom = this.#linkSending();
     this.#receiveAbove = this.#linkReceiving();
     this.sendMessage = this.#sendFrom[0]!; // there is one more than layers
@@ -77,6 +81,7 @@ export class InterceptorStack {
 
   /** Starts the layers, the lowest first; what they tell of members waits until all have started. */
   async start(): Promise<void> {
+    for (const text of this.#warnings) this.#ends.fault(new StackWarning(text));
     const held: (() => void)[] = [];
     this.#held = held;
     try {
@@ -150,6 +155,8 @@ export class InterceptorStack {
       localMember,
       makeMessage,
       members: () => this.#membersFrom(index + 1),
+      membersOf: (name) => this.#membersOf(index, name),
+      checkMembers: () => this.#checkBelow(index),
       sendMessage: this.#sendFrom[index + 1]!, // there is one more than layers
       messageReceived: this.#receiveAbove[index]!, // likewise
       memberAdded: (member) =>
@@ -193,6 +200,20 @@ export class InterceptorStack {
     return this.#ends.members();
   }
 
+  #membersOf(index: number, name: string): readonly Member[] | undefined {
+    const at = this.#interceptors.findIndex((interceptor, i) =>
+      i > index && interceptor.name === name
+    );
+    return at < 0 ? undefined : this.#membersFrom(at);
+  }
+
+  #checkBelow(index: number): boolean {
+    const able = this.#interceptors.slice(index + 1)
+      .filter((interceptor) => interceptor.checkMembers !== undefined);
+    for (const interceptor of able) interceptor.checkMembers?.();
+    return able.length > 0;
+  }
+
   async #background(task: Promise<unknown>): Promise<void> {
     try {
       await task;
@@ -200,6 +221,22 @@ export class InterceptorStack {
       this.#ends.fault(asError(error));
     }
   }
+}
+
+/**
+ * Lets each layer look at those around it.
+ *
+ * @param interceptors The layers, top first.
+ * @returns What they warn of.
+ * @throws {RangeError} When a layer must not stand where it does.
+ */
+export function checkStack(
+  interceptors: readonly ChannelInterceptor[],
+): string[] {
+  const names = interceptors.map(({ name }) => name);
+  return interceptors.flatMap((interceptor, i) =>
+    interceptor.checkStack?.(names.slice(0, i), names.slice(i + 1)) ?? []
+  );
 }
 
 /**

@@ -91,6 +91,9 @@ export class LiveView implements NodeOutput {
       case "error":
         keep(this.#problems, line(printable(event.message)), LAST_PROBLEMS);
         break;
+      case "warning":
+        keep(this.#problems, line(describe(event)), LAST_PROBLEMS);
+        break;
       case "stats":
         return;
       default:

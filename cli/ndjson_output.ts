@@ -1,11 +1,20 @@
 import { createHash } from "node:crypto";
-import { type ChannelData, encodeHex } from "../protocol/mod.ts";
+import { decodeObjectMessage } from "../channel/mod.ts";
+import {
+  type ChannelData,
+  DecodeError,
+  encodeHex,
+  SEND_OPTIONS_BYTE_MESSAGE,
+} from "../protocol/mod.ts";
 import { asError } from "../transport/mod.ts";
+import { javaToPlainJson } from "./java_value_json.ts";
+import type { JsonValue } from "./json.ts";
 import { memberToJson } from "./member_json.ts";
 import type { NodeEvent, NodeOutput } from "./node_events.ts";
 
 const MAX_HEX_BYTES = 256;
 const MAX_TEXT_BYTES = 65_536;
+const MAX_OBJECT_BYTES = 1_048_576;
 const MAX_WAITING = 1_048_576;
 
 /** Shows events to programs: one JSON object a line, as the contract has them. */
@@ -106,6 +115,10 @@ function fieldsOf(event: NodeEvent): Record<string, unknown> {
         faultyMembers: event.faultyMembers.map(memberToJson),
         tag: event.tag,
       };
+    case "warning": {
+      const { code, message, element, line, column } = event;
+      return { code, message, element, line, column };
+    }
     case "members":
       return { members: event.members.map(memberToJson), tag: event.tag };
     case "stats":
@@ -121,7 +134,9 @@ function fieldsOf(event: NodeEvent): Record<string, unknown> {
 
 function messageFields(data: ChannelData): Record<string, unknown> {
   const { message } = data;
-  const text = (data.options & 1) === 0 ? undefined : textOf(message);
+  const isObject = (data.options & SEND_OPTIONS_BYTE_MESSAGE) === 0;
+  const text = isObject ? undefined : textOf(message);
+  const java = isObject ? javaOf(data) : undefined;
   return {
     from: memberToJson(data.address),
     uniqueId: encodeHex(data.uniqueId),
@@ -131,7 +146,21 @@ function messageFields(data: ChannelData): Record<string, unknown> {
     sha256: sha256(message),
     hex: encodeHex(message.subarray(0, MAX_HEX_BYTES)),
     ...(text === undefined ? {} : { text }),
+    ...(java === undefined ? {} : { java }),
   };
+}
+
+/** A Java object as JSON; `undefined` when it is long or no object. */
+export function javaOf(data: ChannelData): JsonValue | undefined {
+  if (data.message.length > MAX_OBJECT_BYTES) return undefined;
+  try {
+    return javaToPlainJson(decodeObjectMessage(data));
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof RangeError) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /**

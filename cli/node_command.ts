@@ -1,8 +1,10 @@
 // `tribes node`: reads the options, runs a node on this machine's sockets, and ends it cleanly.
 import type { Command } from "commander";
+import { readFile } from "node:fs/promises";
 import process from "node:process";
 import type { Member } from "../protocol/mod.ts";
 import { McastMembership } from "../membership/mod.ts";
+import type { ConfigWarning } from "../config/mod.ts";
 import { asError } from "../transport/mod.ts";
 import { NodeTransport } from "../transport/node.ts";
 import { type CommandIo, UsageError } from "./command.ts";
@@ -20,6 +22,7 @@ import {
   type NodeOptions,
   parseNodeOptions,
 } from "./node_options.ts";
+import { configuredNode, parseNodeConfig } from "./node_config.ts";
 import { ReferenceNode } from "./reference_node.ts";
 import { TextOutput } from "./text_output.ts";
 
@@ -31,6 +34,7 @@ const MAX_RUNNING = 256;
 export function registerNode(program: Command, io: CommandIo): void {
   program.command("node")
     .description("run a cluster member")
+    .option("--config <file>", "a server.xml; options beside it win")
     .option("--generation <release>", "Tomcat release whose bytes are written")
     .option("--address <address>", "address to bind and advertise", "auto")
     .option("--port <port>", "receiver's port; 0 takes any free one", "4000")
@@ -64,22 +68,65 @@ export function registerNode(program: Command, io: CommandIo): void {
     .option("--show-ids", "show session ids and principals")
     .option("--show-messages", "show messages of session replication, too")
     .allowExcessArguments(false)
-    .action((given: NodeArguments) => runNode(readOptions(given), io));
+    .action(async (given: NodeArguments, command: Command) => {
+      const { options, warnings } = await readOptions(
+        given,
+        (name) => command.getOptionValueSource(name) === "cli",
+      );
+      await runNode(options, warnings, io);
+    });
 }
 
 function collect(value: string, values: readonly string[]): readonly string[] {
   return [...values, value];
 }
 
-function readOptions(given: NodeArguments): NodeOptions {
+/** What the node is to do, and what its configuration asks to be said. */
+interface ReadOptions {
+  readonly options: NodeOptions;
+  readonly warnings: readonly ConfigWarning[];
+}
+
+async function readOptions(
+  given: NodeArguments,
+  isGiven: (name: keyof NodeArguments) => boolean,
+): Promise<ReadOptions> {
   try {
-    return parseNodeOptions(given);
+    if (given.config === undefined) {
+      return { options: parseNodeOptions(given), warnings: [] };
+    }
+    const parsed = parseNodeConfig(
+      given.config,
+      await readConfig(given.config),
+      (name) => process.env[name],
+    );
+    return configuredNode(
+      parsed,
+      given,
+      isGiven,
+      new NodeTransport(),
+      process.env,
+    );
   } catch (error) {
     throw new UsageError(asError(error).message);
   }
 }
 
-async function runNode(options: NodeOptions, io: CommandIo): Promise<void> {
+async function readConfig(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new UsageError(
+      `Cannot use --config ${JSON.stringify(file)}: ${asError(error).message}`,
+    );
+  }
+}
+
+async function runNode(
+  options: NodeOptions,
+  warnings: readonly ConfigWarning[],
+  io: CommandIo,
+): Promise<void> {
   const transport = new NodeTransport();
   const membership = options.mcast === undefined
     ? undefined
@@ -97,9 +144,10 @@ async function runNode(options: NodeOptions, io: CommandIo): Promise<void> {
   const node: ReferenceNode = new ReferenceNode(
     transport,
     options,
-    membership,
+    options.service ?? membership,
     output,
   );
+  for (const warning of warnings) node.warn(warning);
   for (const signal of SIGNALS) process.on(signal, () => stop.resolve());
   try {
     await node.start();
@@ -168,9 +216,12 @@ function outputOf(
   live: () => NodeOutput,
   closed: (error: Error) => void,
 ): NodeOutput {
-  const terminal = process.stdout.isTTY === true;
-  const form = options.output ?? (terminal ? "text" : "ndjson");
+  const form = options.output ?? (isTerminal() ? "text" : "ndjson");
   if (form === "ndjson") return new NdjsonOutput(io.write, closed);
-  if (terminal) return live();
+  if (isTerminal()) return live();
   return new TextOutput((text) => io.write(text).catch(closed));
+}
+
+function isTerminal(): boolean {
+  return process.stdout.isTTY === true;
 }

@@ -44,6 +44,15 @@ export type NodeEvent =
     readonly tag?: unknown;
   }
   | {
+    readonly event: "warning";
+    readonly code: string;
+    readonly message: string;
+    /** The element of a configuration, and where it stands. */
+    readonly element?: string;
+    readonly line?: number;
+    readonly column?: number;
+  }
+  | {
     readonly event: "members";
     readonly members: readonly Member[];
     readonly tag: unknown;

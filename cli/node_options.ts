@@ -9,16 +9,21 @@ import {
   parseSendOptions,
   UNIQUE_ID_LENGTH,
 } from "../protocol/mod.ts";
-import type { McastMembershipOptions } from "../membership/mod.ts";
+import type {
+  McastMembershipOptions,
+  MembershipService,
+} from "../membership/mod.ts";
 import { resolveMcastMembershipOptions } from "../membership/mod.ts";
 import {
   type ChannelInterceptor,
+  checkStack,
   type GroupChannelOptions,
   makeInterceptor,
 } from "../channel/mod.ts";
 
 /** The options as the command line gives them: all text, by their names in camel case. */
 export interface NodeArguments {
+  readonly config?: string;
   readonly generation?: string;
   readonly address: string;
   readonly port: string;
@@ -51,13 +56,24 @@ export interface NodeOptions {
   >;
   /** Multicast; absent without it. */
   readonly mcast?: McastMembershipOptions;
+  /** A membership service other than multicast. */
+  readonly service?: MembershipService;
   readonly interceptors: readonly ChannelInterceptor[];
-  readonly membership: readonly ("mcast" | "static")[];
+  readonly membership: readonly string[];
+  /** Start levels of the channel; all of them without it. */
+  readonly startLevels?: number;
   readonly sendOptions: number;
   readonly output: "text" | "ndjson" | undefined;
   readonly statsSeconds: number;
   readonly showIds: boolean;
   readonly showMessages: boolean;
+}
+
+/** The options, and what a configuration needs of them to make a stack. */
+export interface ParsedNodeArguments {
+  readonly options: NodeOptions;
+  readonly staticMembers: readonly MemberInit[];
+  readonly generation: Generation | undefined;
 }
 
 /**
@@ -66,6 +82,15 @@ export interface NodeOptions {
  * @throws {RangeError} With one line that names the option and the value.
  */
 export function parseNodeOptions(given: NodeArguments): NodeOptions {
+  return parseNodeArguments(given).options;
+}
+
+/**
+ * Reads the options and keeps what they were made of; `config` is for the caller to read.
+ *
+ * @throws {RangeError} With one line that names the option and the value.
+ */
+export function parseNodeArguments(given: NodeArguments): ParsedNodeArguments {
   const uniqueId = optional(given.uniqueId, "--unique-id", parseUniqueId);
   const domain = optional(
     given.domain,
@@ -85,7 +110,7 @@ export function parseNodeOptions(given: NodeArguments): NodeOptions {
   const staticMembers = given.member.map((text) =>
     read("--member", text, parseStaticMember)
   );
-  return {
+  const options: NodeOptions = {
     channel: {
       receiver: {
         address: parseAddress(given),
@@ -100,8 +125,8 @@ export function parseNodeOptions(given: NodeArguments): NodeOptions {
     ...(given.mcast ? { mcast: parseMcast(given) } : {}),
     interceptors: parseStack(given.interceptor, staticMembers, generation),
     membership: [
-      ...(given.mcast ? ["mcast" as const] : []),
-      ...(staticMembers.length > 0 ? ["static" as const] : []),
+      ...(given.mcast ? ["mcast"] : []),
+      ...(staticMembers.length > 0 ? ["static"] : []),
     ],
     sendOptions: read("--send-options", given.sendOptions, parseSendOptions),
     output: optional(given.output, "--output", parseOutput),
@@ -109,6 +134,7 @@ export function parseNodeOptions(given: NodeArguments): NodeOptions {
     showIds: given.showIds ?? false,
     showMessages: given.showMessages ?? false,
   };
+  return { options, staticMembers, generation };
 }
 
 /**
@@ -188,6 +214,7 @@ function parseStack(
   if (staticMembers.length > 0 && !hasStatic) {
     stack.push(makeInterceptor("StaticMembership", {}, surroundings));
   }
+  read("--interceptor", texts.join(" "), () => checkStack(stack));
   return stack;
 }
 

@@ -18,7 +18,7 @@ import {
   TransportError,
 } from "../transport/mod.ts";
 import type { MembershipService } from "../membership/mod.ts";
-import { GroupChannel } from "../channel/mod.ts";
+import { GroupChannel, StackWarning } from "../channel/mod.ts";
 import { CommandError, type NodeCommand } from "./node_commands.ts";
 import type {
   NodeErrorCode,
@@ -92,7 +92,7 @@ export class ReferenceNode {
 
   /** Joins the group. */
   async start(): Promise<void> {
-    await this.#channel.start();
+    await this.#channel.start(this.#options.startLevels);
     this.#show({
       event: "ready",
       member: this.#channel.localMember(),
@@ -123,6 +123,11 @@ export class ReferenceNode {
     } catch (error) {
       this.#failed(asError(error), tag);
     }
+  }
+
+  /** Tells what an operator should know of the configuration. */
+  warn(warning: Omit<Extract<NodeEvent, { event: "warning" }>, "event">): void {
+    this.#show({ event: "warning", ...warning });
   }
 
   /** Tells that a line was no command. */
@@ -206,6 +211,10 @@ export class ReferenceNode {
   }
 
   #failed(error: Error, tag?: unknown): void {
+    if (error instanceof StackWarning) {
+      this.#show({ event: "warning", code: "stack", message: error.message });
+      return;
+    }
     this.#totals.errors++;
     this.#show({
       event: "error",

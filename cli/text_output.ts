@@ -4,8 +4,9 @@ import {
   formatSendOptions,
   isShutdown,
   type Member,
+  SEND_OPTIONS_BYTE_MESSAGE,
 } from "../protocol/mod.ts";
-import { textOf } from "./ndjson_output.ts";
+import { javaOf, textOf } from "./ndjson_output.ts";
 import type { NodeEvent, NodeOutput } from "./node_events.ts";
 
 const MAX_TEXT = 60;
@@ -62,6 +63,13 @@ export function describe(event: NodeEvent): string {
       } in ${event.milliseconds.toFixed(1)} ms`;
     case "error":
       return `problem (${event.code}): ${event.message}`;
+    case "warning": {
+      const { code, message, line, column } = event;
+      const place = line === undefined
+        ? ""
+        : ` at line ${line}, column ${column}`;
+      return `warning (${code})${place}: ${printable(message)}`;
+    }
     case "members":
       return `members: ${
         event.members.map(describeMember).join("; ") || "none"
@@ -108,11 +116,18 @@ function describeMember(member: Member): string {
 }
 
 function preview(data: ChannelData): string {
-  if ((data.options & 1) === 0) return ", a Java object";
+  if ((data.options & SEND_OPTIONS_BYTE_MESSAGE) === 0) {
+    const java = javaOf(data);
+    if (java === undefined) return ", a Java object";
+    return `, a Java object: ${shortened(JSON.stringify(java))}`;
+  }
   const text = textOf(data.message.subarray(0, 4 * MAX_TEXT), true);
-  if (text === undefined || text === "") return "";
+  return text === undefined || text === "" ? "" : `: ${shortened(text)}`;
+}
+
+function shortened(text: string): string {
   const short = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-  return `: ${printable(short)}`;
+  return printable(short);
 }
 
 /** Decodes ISO-8859-1, the charset of domains. */

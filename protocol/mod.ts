@@ -21,4 +21,5 @@ export * from "./errors.ts";
 export * from "./bytes/mod.ts";
 export * from "./generation.ts";
 export * from "./ajp/mod.ts";
+export * from "./java/mod.ts";
 export * from "./tribes/mod.ts";

@@ -30,6 +30,7 @@ const DOCUMENTED = [
   "membership",
   "channel",
   "gateway",
+  "config",
 ];
 
 const RUNS: Readonly<Record<string, readonly Run[]>> = {

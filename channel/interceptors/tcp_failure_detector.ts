@@ -254,6 +254,21 @@ export class TcpFailureDetector implements ChannelInterceptor {
     }
   }
 
+  /** Tests all members that are present, as configured, and those below that are missing here. */
+  checkMembers(): void {
+    const context = this.#context;
+    if (context === undefined) return;
+    for (const member of context.members()) {
+      const key = memberKey(member);
+      if (!this.#present.has(key) && !this.#checking.has(key)) {
+        this.memberAdded(member, (added) => context.memberAdded(added));
+      }
+    }
+    for (const key of [...this.#present.keys()]) {
+      this.#checkAgain(key, context, true);
+    }
+  }
+
   #checkAgain(
     key: string,
     context: InterceptorContext,

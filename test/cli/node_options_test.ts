@@ -101,6 +101,15 @@ const REFUSED: readonly (readonly [Partial<NodeArguments>, RegExp])[] = [
   [{ sendOptions: "ack" }, /--send-options "ack"/],
   [{ output: "xml" }, /--output "xml"/],
   [{ stats: "-1" }, /--stats "-1"/],
+  [
+    {
+      interceptor: [
+        "TcpFailureDetector",
+        "Encrypt:encryptionKey=000102030405060708090a0b0c0d0e0f",
+      ],
+    },
+    /--interceptor .*TcpFailureDetector/,
+  ],
 ];
 
 for (const [given, message] of REFUSED) {

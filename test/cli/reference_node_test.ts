@@ -174,6 +174,55 @@ test("ReferenceNode names the faulty members of a send that fails, and tells not
     network.resume("10.0.0.2");
   }));
 
+test("ReferenceNode shows a Java object in place of text", async () => {
+  await withTwo(async (a, b, network) => {
+    const body = { cart: [1, "two", null] };
+    const sent = a.node.channel.sendObject(a.node.channel.members(), body);
+    await network.advance(100);
+    await sent;
+    const message = b.events.at(-1) as Json;
+    assert.equal(message.event, "message");
+    assert.deepEqual(message.java, { cart: [1, "two", null] });
+    assert.equal("text" in message, false);
+    assert.equal((message.options as number) & 1, 0);
+  });
+});
+
+test("ReferenceNode shows a message that is neither bytes nor an object without either", async () => {
+  await withTwo(async (a, b, network) => {
+    const cut = Uint8Array.of(0xac, 0xed, 0, 5, 0x73);
+    const sent = a.node.channel.sendObject(a.node.channel.members(), cut);
+    await network.advance(100);
+    await sent;
+    const message = b.events.at(-1) as Json;
+    assert.equal(message.hex, "aced000573");
+    assert.equal("text" in message || "java" in message, false);
+  });
+});
+
+test("ReferenceNode tells what a layer warns of as a warning, not as an error", async () => {
+  const network = new MemoryNetwork({ seed: 1 });
+  const events: Json[] = [];
+  const wary: ChannelInterceptor = {
+    name: "Wary",
+    checkStack: () => ["it is alone"],
+  };
+  const node = makeNode(network.transport("10.0.0.1"), events, {
+    interceptors: [wary],
+  });
+  const started = node.start();
+  await network.advance(3000);
+  await started;
+  const { event, code, message } = events[0]!; // the node is ready after it
+  assert.equal(event, "warning");
+  assert.equal(code, "stack");
+  assert.match(String(message), /it is alone/);
+  assert.equal(node.totals.errors, 0);
+  const stopped = node.stop();
+  await network.advance(3000);
+  await stopped;
+});
+
 test("ReferenceNode becomes ready without multicast, after an error that says what to do", async () => {
   const network = new MemoryNetwork({ seed: 3 });
   const whole = network.transport("10.0.0.1");

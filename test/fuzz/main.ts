@@ -3,9 +3,11 @@
 // A failure is printed with the seed that repeats it, and does not end the run: exit status 1 then.
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { JAVA_PROPERTIES } from "../support/java_properties.ts";
 import { ALL_PROPERTIES, type Property } from "../support/properties.ts";
 
 const RUNS_A_ROUND = 1000;
+const PROPERTIES = [...ALL_PROPERTIES, ...JAVA_PROPERTIES];
 
 const options = readOptions();
 // Without --seed the clock's; without --runs there is no end.
@@ -20,13 +22,13 @@ process.once("SIGINT", () => {
 });
 
 console.log(
-  `Fuzzing ${ALL_PROPERTIES.length} properties from seed ${first}; ` +
+  `Fuzzing ${PROPERTIES.length} properties from seed ${first}; ` +
     (runs === Infinity ? "stop with SIGINT" : `${runs} runs of each`),
 );
 const start = performance.now();
 for (let seed = first; done < runs && !stopped; seed = seed + 1 | 0) {
   const numRuns = Math.min(RUNS_A_ROUND, runs - done);
-  for (const property of ALL_PROPERTIES) {
+  for (const property of PROPERTIES) {
     if (stopped) break;
     if (!holds(property, seed, numRuns)) failures++;
     // Lets a signal in between two properties.

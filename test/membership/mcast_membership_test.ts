@@ -59,6 +59,10 @@ class Node {
       this.events.push(`${change}${host.join(".")}`);
     return this.service.start({
       local: this.local,
+      get channel() {
+        return assert.fail("McastMembership sends no messages");
+      },
+      changeUniqueId: () => assert.fail("its unique id is its own"),
       memberAdded: (member) => void tell("+", member),
       memberDisappeared: (member) =>
         void tell(isShutdown(member) ? "left " : "-", member),

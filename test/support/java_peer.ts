@@ -216,6 +216,34 @@ export interface MembersEvent extends PeerEventBase {
   readonly members: readonly PeerMember[];
 }
 
+/** Answer to `coordinator`, and told by itself when a coordinator has a new view. */
+export interface CoordinatorEvent extends PeerEventBase {
+  readonly event: "coordinator";
+  readonly coordinator: PeerMember | null;
+  /** In absolute order, the local member among them. */
+  readonly view: readonly PeerMember[];
+}
+
+/** An object that a remote call carried; a reply is part of {@linkcode RepliesEvent}. */
+export interface RpcEvent extends PeerEventBase {
+  readonly event: "rpcRequest" | "leftOver";
+  /** Name of the RPC channel. */
+  readonly id: string;
+  readonly from: PeerMember;
+  readonly javaClass: string | null;
+  /** The bytes of a ByteMessage. */
+  readonly hex?: string;
+  /** The object as JSON where that says the same, else its `toString()`. */
+  readonly value?: unknown;
+}
+
+/** Answer to `rpc`: what came in time. */
+export interface RepliesEvent extends PeerEventBase {
+  readonly event: "replies";
+  readonly replies: readonly Omit<RpcEvent, "event">[];
+  readonly milliseconds: number;
+}
+
 /** Answer to `memory`: bytes after a collection; `rss` is -1 where the system does not tell. */
 export interface MemoryEvent extends PeerEventBase {
   readonly event: "memory";
@@ -264,6 +292,9 @@ export type PeerEvent =
   | SentSequenceEvent
   | SequenceEvent
   | MembersEvent
+  | CoordinatorEvent
+  | RpcEvent
+  | RepliesEvent
   | MemoryEvent
   | BenchEvent
   | DoneEvent
@@ -358,7 +389,13 @@ export interface ExpectCommand extends PeerCommandBase {
 
 /** `print` ends `expect`; `report` tells its counts. */
 export interface PlainCommand extends PeerCommandBase {
-  readonly command: "members" | "report" | "print" | "memory" | "stop";
+  readonly command:
+    | "members"
+    | "coordinator"
+    | "report"
+    | "print"
+    | "memory"
+    | "stop";
 }
 
 /** Changes what the member block holds, which sends a beacon at once; answered by `done`. */
@@ -379,6 +416,33 @@ export interface BenchCommand extends PeerCommandBase {
   readonly seconds?: number;
 }
 
+/** Opens an RPC channel, in place of one with this name; answered by `done`. */
+export interface RpcChannelCommand extends PeerCommandBase {
+  readonly command: "rpcChannel";
+  readonly id: string;
+  /** What its callback answers; `closed` opens none. @default {"echo"} */
+  readonly mode?: "echo" | "null" | "throw" | "closed";
+  /** How long the callback takes. */
+  readonly milliseconds?: number;
+  /** @default {0} */
+  readonly replyOptions?: number;
+}
+
+/** Asks members by an open RPC channel; answered by `replies`, `sendFailed` or `error`. */
+export interface RpcCommand extends PeerCommandBase, PeerDestination {
+  readonly command: "rpc";
+  readonly id: string;
+  /** What is asked: one of `hex` (a ByteMessage) or `object` (JSON that becomes a Java object). */
+  readonly hex?: string;
+  readonly object?: unknown;
+  /** 1 first, 2 majority, 3 all, 4 none. @default {3} */
+  readonly reply?: 1 | 2 | 3 | 4;
+  /** @default {2} */
+  readonly options?: number;
+  /** @default {3000} */
+  readonly timeout?: number;
+}
+
 /** What a peer does. Sends and benches run one after another, everything else at once. */
 export type PeerCommand =
   | SendCommand
@@ -387,6 +451,8 @@ export type PeerCommand =
   | ExpectCommand
   | PlainCommand
   | SetMemberCommand
+  | RpcChannelCommand
+  | RpcCommand
   | BenchCommand;
 
 /** A multicast group of a test's own. */
@@ -434,6 +500,13 @@ export interface JavaPeerOptions {
    * @default {["MessageDispatch", "TcpFailureDetector"]}
    */
   readonly interceptors?: readonly string[];
+  /**
+   * How members are found, where there is no multicast group: by StaticMembershipService, which takes `members`
+   * with the peer's own address among them, or by CloudMembershipService.
+   */
+  readonly service?: "static" | "cloud";
+  /** Variables beside those of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Members of a `StaticMembership` in the stack: `HOST:PORT` or `HOST:PORT:UNIQUEID-HEX`. */
   readonly members?: readonly string[];
   /** Any other attribute, by `membership.NAME`, `receiver.NAME`, `sender.NAME` or `channel.NAME`. */
@@ -561,7 +634,7 @@ export class JavaPeer implements AsyncDisposable {
       found.classPath,
       "TribesPeer",
       ...peerArguments(options),
-    ]);
+    ], { env: { ...process.env, ...options.environment } });
     const peer = new JavaPeer(found.release, child);
     try {
       const first = await peer.waitFor(
@@ -956,7 +1029,9 @@ function peerArguments(options: JavaPeerOptions): string[] {
     domain: options.domain,
     payload: options.payload,
     uniqueId: options.uniqueId,
-    startOptions: options.startOptions ?? (group === undefined ? 3 : 15),
+    service: options.service,
+    startOptions: options.startOptions ??
+      (group === undefined && options.service === undefined ? 3 : 15),
     timeout: options.timeout,
     maxRetryAttempts: options.maxRetryAttempts,
     throwOnFailedAck: options.throwOnFailedAck,

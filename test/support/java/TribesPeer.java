@@ -31,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.apache.catalina.tribes.ByteMessage;
 import org.apache.catalina.tribes.Channel;
 import org.apache.catalina.tribes.ChannelException;
@@ -45,6 +46,11 @@ import org.apache.catalina.tribes.UniqueId;
 import org.apache.catalina.tribes.group.ChannelInterceptorBase;
 import org.apache.catalina.tribes.group.GroupChannel;
 import org.apache.catalina.tribes.group.InterceptorPayload;
+import org.apache.catalina.tribes.group.Response;
+import org.apache.catalina.tribes.group.RpcCallback;
+import org.apache.catalina.tribes.group.RpcChannel;
+import org.apache.catalina.tribes.group.interceptors.NonBlockingCoordinator;
+import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
 import org.apache.catalina.tribes.group.interceptors.StaticMembershipInterceptor;
 import org.apache.catalina.tribes.io.BufferPool;
 import org.apache.catalina.tribes.io.ChannelData;
@@ -52,7 +58,10 @@ import org.apache.catalina.tribes.io.ObjectReader;
 import org.apache.catalina.tribes.io.XByteBuffer;
 import org.apache.catalina.tribes.membership.McastService;
 import org.apache.catalina.tribes.membership.MemberImpl;
+import org.apache.catalina.tribes.membership.MembershipServiceBase;
 import org.apache.catalina.tribes.membership.StaticMember;
+import org.apache.catalina.tribes.membership.StaticMembershipService;
+import org.apache.catalina.tribes.membership.cloud.CloudMembershipService;
 import org.apache.catalina.tribes.transport.MultiPointSender;
 import org.apache.catalina.tribes.transport.ReplicationTransmitter;
 import org.apache.catalina.tribes.transport.nio.NioReceiver;
@@ -73,10 +82,14 @@ public class TribesPeer {
 
     private final Output output = new Output();
     private final GroupChannel channel = new GroupChannel();
-    private final McastService membership = new McastService();
+    private MembershipServiceBase membership;
     private final Recorder recorder = new Recorder();
     private final Listener listener = new Listener();
+    private final Map<String, RpcChannel> rpcChannels = new LinkedHashMap<>();
     private final ExecutorService worker = Executors.newSingleThreadExecutor();
+    private Supplier<Json.Object> views = () -> {
+        throw new IllegalStateException("There is no coordinator");
+    };
     private int startOptions;
 
     public static void main(String[] args) {
@@ -108,6 +121,8 @@ public class TribesPeer {
         }
         if (stack.isEmpty()) stack.addAll(Arrays.asList("MessageDispatch", "TcpFailureDetector"));
 
+        String members = take(options, "members", "");
+        membership = membership(take(options, "service", "mcast"), members);
         NioReceiver receiver = new NioReceiver();
         ReplicationTransmitter transmitter = new ReplicationTransmitter();
         MultiPointSender sender = transmitter.getTransport();
@@ -121,7 +136,6 @@ public class TribesPeer {
         receiver.setUdpPort(freeUdpPort(address, Integer.parseInt(take(options, "udpPort", "-1"))));
         startOptions = Integer.parseInt(take(options, "startOptions", Integer.toString(Channel.DEFAULT)));
         boolean record = Boolean.parseBoolean(take(options, "recorder", "true"));
-        String members = take(options, "members", "");
         String uniqueId = take(options, "uniqueId", null);
         String domain = take(options, "domain", null);
         String payload = take(options, "payload", null);
@@ -141,7 +155,8 @@ public class TribesPeer {
         if (record) channel.addInterceptor(recorder);
         for (String entry : stack) {
             if (entry.isEmpty() || entry.equals("none")) continue;
-            channel.addInterceptor(interceptor(entry, members));
+            ChannelInterceptor coordinator = coordinator(entry);
+            channel.addInterceptor(coordinator == null ? interceptor(entry, members) : coordinator);
         }
         channel.addMembershipListener(listener);
         channel.addChannelListener(listener);
@@ -153,6 +168,16 @@ public class TribesPeer {
                 .put("release", tribes.getImplementationVersion())
                 .put("java", System.getProperty("java.version"))
                 .put("member", member(channel.getLocalMember(true))));
+    }
+
+    /** The service that finds members; a static one has this node among its members. */
+    private static MembershipServiceBase membership(String name, String members) throws IOException {
+        if (name.equals("mcast")) return new McastService();
+        if (name.equals("cloud")) return new CloudMembershipService();
+        if (!name.equals("static")) throw new IllegalArgumentException("Unknown service " + name);
+        StaticMembershipService service = new StaticMembershipService();
+        for (String text : members.split(",")) service.addStaticMember(staticMember(text));
+        return service;
     }
 
     private void configure(String key, String value, NioReceiver receiver, MultiPointSender sender) throws Exception {
@@ -311,6 +336,9 @@ public class TribesPeer {
                 for (Member each : channel.getMembers()) members.add(member(each));
                 output.print(event("members").put("members", members).put("tag", tag));
                 break;
+            case "coordinator":
+                output.print(views.get().put("tag", tag));
+                break;
             case "setListener":
                 listener.configure(command);
                 output.print(done(name, tag));
@@ -342,8 +370,13 @@ public class TribesPeer {
             case "stop":
                 stop(tag);
                 break;
+            case "rpcChannel":
+                openRpcChannel(command);
+                output.print(done(name, tag));
+                break;
             case "send":
             case "sendSequence":
+            case "rpc":
             case "benchEncode":
             case "benchDecode":
                 worker.execute(() -> work(name, command, tag));
@@ -362,6 +395,9 @@ public class TribesPeer {
                 case "sendSequence":
                     sendSequence(command, tag);
                     break;
+                case "rpc":
+                    callRpc(command, tag);
+                    break;
                 case "benchEncode":
                     output.print(Bench.encode(command).put("tag", tag));
                     break;
@@ -370,6 +406,8 @@ public class TribesPeer {
             }
         } catch (NoMembers problem) {
             output.print(error(problem.code, problem, tag));
+        } catch (ChannelException problem) {
+            output.print(failure(problem, tag));
         } catch (Exception problem) {
             output.print(error("bad-command", problem, tag));
         }
@@ -897,6 +935,92 @@ public class TribesPeer {
             } while (now < end);
             return (double) (now - begin) / operations;
         }
+    }
+
+    // ---- Remote calls ----
+
+    private void openRpcChannel(Fields command) {
+        String id = command.text("id", "rpc");
+        String mode = command.text("mode", "echo");
+        int milliseconds = command.integer("milliseconds", 0);
+        RpcCallback callback = new RpcCallback() {
+            @Override
+            public Serializable replyRequest(Serializable message, Member sender) {
+                output.print(told("rpcRequest", id, message, sender));
+                pause(milliseconds);
+                if (mode.equals("throw")) throw new IllegalStateException("The callback was told to throw");
+                return mode.equals("null") ? null : message;
+            }
+
+            @Override
+            public void leftOver(Serializable message, Member sender) {
+                output.print(told("leftOver", id, message, sender));
+            }
+        };
+        RpcChannel before = rpcChannels.remove(id);
+        if (before != null) before.breakdown();
+        if (mode.equals("closed")) return;
+        RpcChannel opened = new RpcChannel(id.getBytes(StandardCharsets.ISO_8859_1), channel, callback);
+        opened.setReplyMessageOptions(command.integer("replyOptions", 0));
+        rpcChannels.put(id, opened);
+    }
+
+    private void callRpc(Fields command, Object tag) throws Exception {
+        String id = command.text("id", "rpc");
+        Serializable message = command.has("hex") ? new ByteMessage(command.bytes("hex")) : (Serializable) command.get("object");
+        long begin = System.nanoTime();
+        Response[] responses = rpcChannels.get(id).send(destination(command), message, command.integer("reply", RpcChannel.ALL_REPLY),
+                command.integer("options", Channel.SEND_OPTIONS_USE_ACK), command.integer("timeout", 3000));
+        double milliseconds = (System.nanoTime() - begin) / 1e6;
+        List<Object> replies = new ArrayList<>();
+        for (Response each : responses) replies.add(told("reply", id, each.getMessage(), each.getSource()));
+        output.print(event("replies").put("replies", replies).put("milliseconds", milliseconds).put("tag", tag));
+    }
+
+    private static Json.Object told(String name, String id, Serializable message, Member sender) {
+        Json.Object shown = event(name).put("id", id).put("from", member(sender));
+        shown.put("javaClass", message == null ? null : message.getClass().getName());
+        if (message instanceof ByteMessage) return shown.put("hex", hex(((ByteMessage) message).getMessage()));
+        return shown.put("value", Json.isPlain(message) ? message : String.valueOf(message));
+    }
+
+    // ---- Coordinators ----
+
+    /** A coordinator that tells of its views, if the entry names one. */
+    private ChannelInterceptor coordinator(String entry) {
+        if (entry.equals("NonBlockingCoordinator")) {
+            NonBlockingCoordinator told = new NonBlockingCoordinator() {
+                @Override
+                public void fireInterceptorEvent(InterceptorEvent event) {
+                    super.fireInterceptorEvent(event);
+                    if (event.getEventType() == CoordinationEvent.EVT_CONF_RX) output.print(views.get());
+                }
+            };
+            views = () -> view(told.getCoordinator(), told.getView());
+            return told;
+        }
+        if (entry.equals("SimpleCoordinator")) {
+            SimpleCoordinator told = new SimpleCoordinator() {
+                @Override
+                protected void viewChange(Member[] view) {
+                    super.viewChange(view);
+                    output.print(view(view.length == 0 ? null : view[0], view));
+                }
+            };
+            views = () -> view(told.getCoordinator(), told.getView());
+            return told;
+        }
+        return null;
+    }
+
+    private static Json.Object view(Member coordinator, Member[] view) {
+        List<Object> members = new ArrayList<>();
+        if (view != null) {
+            for (Member each : view) members.add(member(each));
+        }
+        return event("coordinator")
+                .put("coordinator", coordinator == null ? null : member(coordinator))
+                .put("view", members);
     }
 
     // ---- Events ----
