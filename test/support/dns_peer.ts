@@ -73,16 +73,22 @@ export class DnsPeer implements AsyncDisposable {
 
   /** Starts a server that knows no name. */
   static async start(): Promise<DnsPeer> {
-    const folder = mkdtempSync(join(tmpdir(), "dns-peer-"));
-    writeFileSync(join(folder, "hosts"), "");
-    const peer = new DnsPeer(await freeUdpPort(), folder);
-    try {
-      await peer.#logged(0);
-    } catch (error) {
-      await peer[Symbol.asyncDispose]();
-      throw error;
+    // dnsmasq cannot be told to take any free port; one that looks free may be taken before it binds,
+    // or for TCP, which it serves too. Then it says so, and another port will do.
+    for (let left = 20;; left--) {
+      const folder = mkdtempSync(join(tmpdir(), "dns-peer-"));
+      writeFileSync(join(folder, "hosts"), "");
+      const peer = new DnsPeer(await freeUdpPort(), folder);
+      try {
+        await peer.#logged(0);
+        return peer;
+      } catch (error) {
+        await peer[Symbol.asyncDispose]();
+        if (left === 0 || !peer.#log.includes("Address already in use")) {
+          throw error;
+        }
+      }
     }
-    return peer;
   }
 
   /** Replaces all names, which end with `.test`, and their addresses. */
