@@ -1,7 +1,6 @@
 // Sends messages as single datagrams to members' UDP ports (send option 0x0020). Messages to one
-// member leave one after another: an acknowledged one waits for its ack, which is told by the
-// address it comes from and nothing else. So the late ack of a message that was sent twice, or given
-// up, counts for the one that waits when it comes: UDP promises no more.
+// member leave one after another. An ack does not say of what: an acknowledged message has a socket of
+// its own until it is settled, so that the late ack of another one finds nobody. The others share one.
 import { ackMoment, decodeAck } from "../protocol/tribes/ack.ts";
 import {
   type ChannelData,
@@ -13,6 +12,7 @@ import type { Member } from "../protocol/tribes/member.ts";
 import { asError, ChannelError, joinSendErrors, sendError } from "./errors.ts";
 import type { ResolvedSenderOptions } from "./sender_options.ts";
 import {
+  type Clock,
   type DatagramSocket,
   type SocketAddress,
   type Transport,
@@ -43,11 +43,9 @@ interface Outgoing {
 export class DatagramSender implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: ResolvedSenderOptions;
-  readonly #sockets = new Map<string, Promise<DatagramSocket>>();
+  readonly #shared = new Map<string, Promise<DatagramSocket>>();
   readonly #queues = new Map<string, Queue>();
-  // By address, since one message to each is under way.
-  readonly #waiting = new Map<string, (ok: boolean | undefined) => void>();
-  readonly #tasks: Promise<void>[] = [];
+  readonly #waiting = new Set<AckSocket>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -109,15 +107,14 @@ export class DatagramSender implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const sockets = await Promise.allSettled(this.#sockets.values());
-    for (const settle of this.#waiting.values()) settle(undefined);
+    for (const waiting of this.#waiting) waiting.giveUp();
+    const sockets = await Promise.allSettled(this.#shared.values());
     await Promise.all(
       sockets.map((result) =>
         result.status === "fulfilled" ? result.value.close() : undefined
       ),
     );
     await Promise.all([...this.#queues.values()].map((queue) => queue.last));
-    await Promise.all(this.#tasks);
   }
 
   async #enqueue(outgoing: Outgoing): Promise<void> {
@@ -172,9 +169,8 @@ export class DatagramSender implements AsyncDisposable {
       throw sendError(member, "timeout", `no ack within ${timeout} ms`);
     }
     try {
-      const socket = await this.#socketFor(to);
-      if (acked) await this.#sendAcked(member, socket, to, frame);
-      else await socket.send(frame, to);
+      if (acked) await this.#sendAcked(member, to, frame);
+      else await (await this.#sharedSocket(to)).send(frame, to);
     } catch (thrown) {
       if (thrown instanceof ChannelError) throw thrown;
       const error = asError(thrown);
@@ -189,82 +185,120 @@ export class DatagramSender implements AsyncDisposable {
   /** A datagram may be lost: it is sent again as often as a message on a lost connection. */
   async #sendAcked(
     member: Member,
-    socket: DatagramSocket,
     to: SocketAddress,
     frame: Uint8Array,
   ): Promise<void> {
     const { timeout, maxRetryAttempts, throwOnFailedAck } = this.#options;
     const share = Math.ceil(timeout / (maxRetryAttempts + 1));
-    for (let attempt = 0; attempt <= maxRetryAttempts; attempt++) {
-      const ok = await this.#exchange(socket, to, frame, share);
-      if (ok || ok === false && !throwOnFailedAck) return;
-      this.#checkOpen(member);
-      if (ok === undefined) continue;
-      throw sendError(
-        member,
-        "failed-ack",
-        "the member failed to process the message (FAIL_ACK)",
-      );
-    }
-    throw sendError(member, "timeout", `no ack within ${timeout} ms`);
-  }
-
-  /** Sends once and waits; `undefined` when no ack came. */
-  async #exchange(
-    socket: DatagramSocket,
-    to: SocketAddress,
-    frame: Uint8Array,
-    timeout: number,
-  ): Promise<boolean | undefined> {
-    const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
-    const timer = this.#transport.clock.startTimer(
-      timeout,
-      () => resolve(undefined),
-    );
-    this.#waiting.set(keyOf(to), resolve);
+    const { clock } = this.#transport;
+    const socket = new AckSocket(await this.#bind(to), to, clock);
+    this.#waiting.add(socket);
     try {
-      await socket.send(frame, to);
-      return await promise;
+      for (let attempt = 0; attempt <= maxRetryAttempts; attempt++) {
+        this.#checkOpen(member);
+        const ok = await socket.exchange(frame, share);
+        if (ok || ok === false && !throwOnFailedAck) return;
+        this.#checkOpen(member);
+        if (ok === undefined) continue;
+        throw sendError(
+          member,
+          "failed-ack",
+          "the member failed to process the message (FAIL_ACK)",
+        );
+      }
+      throw sendError(member, "timeout", `no ack within ${timeout} ms`);
     } finally {
-      timer.cancel();
-      this.#waiting.delete(keyOf(to));
+      this.#waiting.delete(socket);
+      await socket.close();
     }
   }
 
-  async #socketFor(to: SocketAddress): Promise<DatagramSocket> {
-    const hostname = to.hostname.includes(":") ? "::" : "0.0.0.0";
-    let socket = this.#sockets.get(hostname);
+  /** The socket of messages that nobody acknowledges; one that could not be bound is bound anew. */
+  async #sharedSocket(to: SocketAddress): Promise<DatagramSocket> {
+    const family = anyAddress(to);
+    let socket = this.#shared.get(family);
     if (socket === undefined) {
-      socket = this.#bind(hostname);
-      this.#sockets.set(hostname, socket);
+      socket = this.#bind(to).then((bound) => {
+        this.#discard(family, bound);
+        return bound;
+      });
+      this.#shared.set(family, socket);
+      socket.catch(() => this.#shared.delete(family));
     }
     return await socket;
   }
 
-  /** A socket that could not be bound, or has failed, is bound anew for the next message. */
-  async #bind(hostname: string): Promise<DatagramSocket> {
+  /** Reads what is nobody's, and notices that the socket has failed: then the next message has a new one. */
+  async #discard(family: string, socket: DatagramSocket): Promise<void> {
     try {
-      const socket = await this.#transport.bindDatagram({ hostname });
-      this.#tasks.push(this.#readReplies(hostname, socket));
-      return socket;
-    } catch (error) {
-      this.#sockets.delete(hostname);
-      throw error;
-    }
-  }
-
-  async #readReplies(hostname: string, socket: DatagramSocket): Promise<void> {
-    try {
-      for await (const { data, from } of socket) {
-        const ack = replyOf(data);
-        if (ack !== undefined) this.#waiting.get(keyOf(from))?.(ack === "ACK");
-      }
+      for await (const _ of socket);
     } catch {
-      // Messages that wait for acks find out by their timeouts.
-      this.#sockets.delete(hostname);
+      this.#shared.delete(family);
       await socket.close().catch(() => {});
     }
   }
+
+  #bind(to: SocketAddress): Promise<DatagramSocket> {
+    return this.#transport.bindDatagram({ hostname: anyAddress(to) });
+  }
+}
+
+/** The socket of one message that is acknowledged. */
+class AckSocket {
+  readonly #socket: DatagramSocket;
+  readonly #to: SocketAddress;
+  readonly #clock: Clock;
+  readonly #reading: Promise<void>;
+  #settle: ((ok: boolean | undefined) => void) | undefined;
+
+  constructor(socket: DatagramSocket, to: SocketAddress, clock: Clock) {
+    this.#socket = socket;
+    this.#to = to;
+    this.#clock = clock;
+    this.#reading = this.#read();
+  }
+
+  /** Sends once and waits; `undefined` when no ack came. */
+  async exchange(
+    frame: Uint8Array,
+    timeout: number,
+  ): Promise<boolean | undefined> {
+    const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
+    const timer = this.#clock.startTimer(timeout, () => resolve(undefined));
+    this.#settle = resolve;
+    try {
+      await this.#socket.send(frame, this.#to);
+      return await promise;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** Ends what waits, without an ack. */
+  giveUp(): void {
+    this.#settle?.(undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#socket.close();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const { data, from } of this.#socket) {
+        if (keyOf(from) !== keyOf(this.#to)) continue; // anybody may send to it
+        const ack = replyOf(data);
+        if (ack !== undefined) this.#settle?.(ack === "ACK");
+      }
+    } catch {
+      // What waits for an ack finds out by its timeout.
+    }
+  }
+}
+
+function anyAddress({ hostname }: SocketAddress): string {
+  return hostname.includes(":") ? "::" : "0.0.0.0";
 }
 
 /** What a datagram says; anything but an ack is nobody's. */

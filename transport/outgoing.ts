@@ -7,6 +7,7 @@ export class Completion {
   #resolve!: () => void; // set by the executor, which runs at once
   #reject!: (error: Error) => void;
   #pending = 0;
+  #error: Error | undefined;
 
   constructor() {
     // Two thirds of what Promise.withResolvers costs.
@@ -21,11 +22,18 @@ export class Completion {
   }
 
   done(): void {
-    if (--this.#pending === 0) this.#resolve();
+    if (--this.#pending === 0) this.#settle();
   }
 
+  /** Of several messages one may fail while another is sent again: its bytes are borrowed until then. */
   fail(error: Error): void {
-    this.#reject(error);
+    this.#error ??= error;
+    if (--this.#pending === 0) this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#error === undefined) this.#resolve();
+    else this.#reject(this.#error);
   }
 }
 

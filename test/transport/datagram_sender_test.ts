@@ -169,6 +169,25 @@ test("DatagramSender survives lost datagrams and lost acks", async () => {
   );
 });
 
+test("DatagramSender takes no ack of one message for the next one's", () =>
+  withSender({}, ignore, async (scene) => {
+    const { network } = scene;
+    let answerFirst: ((bytes: Uint8Array) => void) | undefined;
+    scene.behaviour = (_, answer) => answerFirst ??= answer;
+    const first = scene.watch("first", 2);
+    const second = scene.watch("second", 2);
+    await network.settle();
+    answerFirst!(ACK_COMMAND); // the first message has come
+    await network.settle();
+    assert.equal(first.state, "done");
+    assert.deepEqual(scene.texts(), ["first", "second"]);
+    answerFirst!(ACK_COMMAND); // doubled on its way
+    await network.settle();
+    assert.equal(second.state, "pending");
+    await network.advance(3000);
+    assert.equal(codeOf(second.error), "timeout");
+  }));
+
 test("DatagramSender fails with timeout after its retries, in timeout altogether", () =>
   withSender({ timeout: 3000, maxRetryAttempts: 2 }, ignore, async (scene) => {
     const outcome = scene.watch("x", 2);
