@@ -27,6 +27,8 @@ import { ajpSinkValue } from "./ajp_corpus.ts";
 import { runAjpHttpd, runAjpMemory, runAjpRates } from "./ajp_traffic.ts";
 import { type Effort, runCodec } from "./codec.ts";
 import { sinkValue } from "./corpus.ts";
+import { runInterceptors } from "./interceptors.ts";
+import { runMembership } from "./membership.ts";
 import { JavaNode } from "./nodes.ts";
 import { runtimeName } from "./peer.ts";
 import { formatResults, isMet, type Result, resultToJson } from "./report.ts";
@@ -54,6 +56,8 @@ async function main(): Promise<void> {
   const traffic = { ...options, share: options.quick ? 0.1 : 1 };
   const results: Result[] = [
     ...await runCodecs(effort, release),
+    ...await runMembership(effort),
+    ...await runInterceptors(effort),
     ...await runTransfers(effort, traffic),
     ...await runRoundTrips(effort),
     ...await runMemory(effort, traffic),

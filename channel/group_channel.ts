@@ -1,37 +1,14 @@
 // A group channel: the stack of interceptors, and under it receiver, sender and membership.
 //
 // Starting and stopping never overlap: a stop waits for the start that runs.
-import { DecodeError } from "../protocol/errors.ts";
-import {
-  type ChannelData,
-  decodeChannelData,
-  encodeChannelData,
-} from "../protocol/tribes/channel_data.ts";
-import { encodeFrame } from "../protocol/tribes/frame.ts";
-import { FrameParser } from "../protocol/tribes/frame_parser.ts";
-import { encodeHost } from "../protocol/tribes/host.ts";
-import {
-  createMember,
-  equalMembers,
-  formatMember,
-  type Member,
-  type MemberInit,
-} from "../protocol/tribes/member.ts";
-import {
-  encodeRpcMessage,
-  type RpcMessage,
-} from "../protocol/tribes/rpc_message.ts";
+import type { ChannelData } from "../protocol/tribes/channel_data.ts";
+import type { Member } from "../protocol/tribes/member.ts";
 import {
   SEND_OPTIONS_ASYNCHRONOUS,
   SEND_OPTIONS_BYTE_MESSAGE,
   SEND_OPTIONS_DEFAULT,
-  SEND_OPTIONS_MULTICAST,
-  SEND_OPTIONS_UDP,
 } from "../protocol/tribes/send_options.ts";
-import {
-  makeUniqueId,
-  type RandomBytes,
-} from "../protocol/tribes/unique_id.ts";
+import type { RandomBytes } from "../protocol/tribes/unique_id.ts";
 import { LocalMember } from "../membership/local_member.ts";
 import { McastMembership } from "../membership/mcast_membership.ts";
 import type {
@@ -39,19 +16,13 @@ import type {
   MembershipService,
   MessageChannel,
 } from "../membership/types.ts";
-import {
-  DatagramSender,
-  MAX_DATAGRAM_LENGTH,
-} from "../transport/datagram_sender.ts";
 import { asError, ChannelError } from "../transport/errors.ts";
 import { checkInteger } from "../transport/options.ts";
-import {
-  autoAddress,
-  Receiver,
-  resolveReceiverOptions,
-} from "../transport/receiver.ts";
-import { resolveSenderOptions, Sender } from "../transport/sender.ts";
+import { Receiver, resolveReceiverOptions } from "../transport/receiver.ts";
+import { resolveSenderOptions } from "../transport/sender.ts";
 import type { Clock, Timer, Transport } from "../transport/types.ts";
+import { BroadcastQueue } from "./broadcast_queue.ts";
+import { ChannelSender } from "./channel_sender.ts";
 import {
   CHANNEL_DEFAULT,
   type ChannelListener,
@@ -70,19 +41,16 @@ import {
 } from "./interceptor_stack.ts";
 import { MessageDispatchInterceptor } from "./interceptors/message_dispatch.ts";
 import { TcpFailureDetector } from "./interceptors/tcp_failure_detector.ts";
-import {
-  encodeObjectMessage,
-  type ObjectMessage,
-  rpcMessageOf,
-} from "./object_message.ts";
+import { describeLocalMember } from "./local_description.ts";
+import { ListenerList } from "./listener_list.ts";
+import { MessageDelivery } from "./message_delivery.ts";
+import { encodeObjectMessage, type ObjectMessage } from "./object_message.ts";
+import { readFault } from "./read_fault.ts";
 import { UniqueIdSource } from "./unique_id_source.ts";
 
 export * from "./group_channel_options.ts";
 
 const NO_MEMBERS: readonly Member[] = [];
-
-// Broadcasts that wait for listeners: some of the greatest, or many small ones.
-const MAX_WAITING_BROADCASTS = 16 * MAX_DATAGRAM_LENGTH;
 
 /**
  * A member of a Tribes group: finds the others, sends them messages and receives theirs.
@@ -120,21 +88,18 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
   readonly #membership: MembershipService | undefined;
   readonly #random: RandomBytes;
   readonly #ids: UniqueIdSource;
-  // Replaced, not changed: whoever goes through a list keeps the one it began with.
-  #channelListeners: readonly ChannelListener[] = [];
-  #membershipListeners: readonly MembershipListener[] = [];
+  readonly #delivery: MessageDelivery;
+  readonly #broadcasts: BroadcastQueue;
+  readonly #membershipListeners = new ListenerList<MembershipListener>();
   #local: LocalMember | undefined;
   #startTime = 0;
   #receiver: Receiver | undefined;
-  #sender: Sender | undefined;
-  #datagrams: DatagramSender | undefined;
+  #sender: ChannelSender | undefined;
   #heartbeatTimer: Timer | undefined;
   #beating: Promise<void> | undefined;
   #levels = 0;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  #broadcasts: Promise<void> = Promise.resolve();
-  #broadcastBytes = 0; // of broadcasts that wait for listeners
 
   /**
    * Makes a channel that is not started.
@@ -162,10 +127,16 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
     this.#random = options.random ??
       ((bytes) => void crypto.getRandomValues(bytes));
     this.#ids = new UniqueIdSource(this.#random);
+    const fault = (error: Error) => this.#fault(error);
+    this.#delivery = new MessageDelivery({
+      answer: (to, object) =>
+        this.sendObject([to], object, { options: SEND_OPTIONS_ASYNCHRONOUS }),
+      fault,
+    });
     this.#stack = new InterceptorStack(interceptors, {
       transport,
       transmit: (to, message) => this.#transmit(to, message),
-      deliver: (message) => this.#deliver(message),
+      deliver: (message) => this.#delivery.deliver(message),
       memberChanged: (type, member) => this.#memberChanged(type, member),
       members: () => this.#membership?.members() ?? NO_MEMBERS,
       localMember: () => this.localMember(),
@@ -176,7 +147,13 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
         address: this.localMember(),
         message,
       }),
-      fault: (error) => this.#fault(error),
+      fault,
+    });
+    this.#broadcasts = new BroadcastQueue({
+      localMember: () => this.localMember(),
+      isStarted: () => this.#levels !== 0,
+      messageReceived: this.#stack.messageReceived,
+      fault,
     });
   }
 
@@ -216,25 +193,22 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
 
   /** Adds a listener for messages; each that accepts a message gets it, in order of adding. */
   addChannelListener(listener: ChannelListener): void {
-    this.#channelListeners = withItem(this.#channelListeners, listener);
+    this.#delivery.listeners.add(listener);
   }
 
   /** Removes a listener for messages. */
   removeChannelListener(listener: ChannelListener): void {
-    this.#channelListeners = withoutItem(this.#channelListeners, listener);
+    this.#delivery.listeners.remove(listener);
   }
 
   /** Adds a listener for members that come and go. */
   addMembershipListener(listener: MembershipListener): void {
-    this.#membershipListeners = withItem(this.#membershipListeners, listener);
+    this.#membershipListeners.add(listener);
   }
 
   /** Removes a listener for members that come and go. */
   removeMembershipListener(listener: MembershipListener): void {
-    this.#membershipListeners = withoutItem(
-      this.#membershipListeners,
-      listener,
-    );
+    this.#membershipListeners.remove(listener);
   }
 
   /**
@@ -406,7 +380,6 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
 
   async #startLevels(levels: number): Promise<void> {
     const { clock } = this.#transport;
-    const { sender } = this.#options;
     if ((levels & SND_RX_SEQ) !== 0) {
       this.#receiver = await Receiver.start(
         this.#transport,
@@ -415,18 +388,24 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
           ...this.#options.receiver,
           onFault: (fault) => {
             this.#options.receiver?.onFault?.(fault);
-            this.#receiverFault(fault.error, fault.remoteAddress.hostname);
+            this.#fault(readFault(fault.error, fault.remoteAddress.hostname));
           },
         },
       );
     }
     this.#startTime = clock.now();
-    this.#local = new LocalMember(this.#describe(), this.#startTime);
+    const described = describeLocalMember(
+      this.#options,
+      this.#receiver,
+      this.#transport,
+      this.#random,
+    );
+    this.#local = new LocalMember(described, this.#startTime);
     if ((levels & SND_TX_SEQ) !== 0) {
-      this.#sender = new Sender(this.#transport, sender);
-      this.#datagrams = new DatagramSender(
+      this.#sender = new ChannelSender(
         this.#transport,
-        resolveSenderOptions(sender),
+        this.#options.sender,
+        this.#membership,
       );
     }
     await this.#stack.start();
@@ -458,36 +437,13 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
     };
     await attempt(() => this.#stack.stop());
     await attempt(() => this.#membership?.stop());
-    await attempt(() => this.#sender?.close());
-    await attempt(() => this.#datagrams?.close());
+    // First: nothing is to be acknowledged for layers that no longer take it.
     await attempt(() => this.#receiver?.close());
+    await attempt(() => this.#sender?.close());
     this.#sender = undefined;
-    this.#datagrams = undefined;
     this.#receiver = undefined;
     this.#levels = 0;
     if (errors.length > 0) throw asError(errors[0]);
-  }
-
-  /** What the local member says of itself. */
-  #describe(): MemberInit {
-    const { uniqueId, domain, payload, securePort } = this.#options;
-    const receiver = resolveReceiverOptions(this.#options.receiver);
-    const { hostname, port } = this.#receiver?.address ??
-      { hostname: receiver.address, port: receiver.port };
-    return {
-      host: encodeHost(
-        // Nobody else can connect to a wildcard.
-        hostname === "auto" || hostname === "0.0.0.0" || hostname === "::"
-          ? autoAddress(this.#transport)
-          : hostname,
-      ),
-      port,
-      udpPort: this.#receiver?.udpPort ?? -1,
-      uniqueId: uniqueId ?? makeUniqueId(this.#random),
-      ...(securePort === undefined ? {} : { securePort }),
-      ...(domain === undefined ? {} : { domain }),
-      ...(payload === undefined ? {} : { payload }),
-    };
   }
 
   #transmit(
@@ -500,66 +456,7 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
         new ChannelError("unsupported", "Cannot send: sending is not started"),
       );
     }
-    const { options } = message;
-    if ((options & (SEND_OPTIONS_UDP | SEND_OPTIONS_MULTICAST)) === 0) {
-      return sender.sendMessage(destination, message);
-    }
-    if ((options & SEND_OPTIONS_MULTICAST) !== 0) {
-      return this.#broadcast(message);
-    }
-    return this.#datagrams!.sendMessage(destination, message); // made with the sender
-  }
-
-  async #broadcast(message: ChannelData): Promise<void> {
-    if (this.#membership === undefined) {
-      throw new ChannelError(
-        "unsupported",
-        "Cannot broadcast: the channel has no multicast membership",
-      );
-    }
-    await this.#membership.broadcast(encodeFrame(encodeChannelData(message)));
-  }
-
-  /** Hands a message to the application; a promise only where a listener returned one. */
-  #deliver(message: ChannelData): void | Promise<void> {
-    const listeners = this.#channelListeners;
-    if ((message.options & SEND_OPTIONS_BYTE_MESSAGE) === 0) {
-      this.#answerUnlessTaken(message, listeners);
-    }
-    for (let i = 0; i < listeners.length; i++) {
-      const pending = offer(listeners[i]!, message); // i < length
-      if (pending !== undefined) {
-        return deliverRest(pending, listeners.slice(i + 1), message);
-      }
-    }
-  }
-
-  /** Answers an RPC message that no RPC channel takes: its sender need not wait. */
-  #answerUnlessTaken(
-    message: ChannelData,
-    listeners: readonly ChannelListener[],
-  ): void {
-    let rpc: RpcMessage | undefined;
-    try {
-      rpc = rpcMessageOf(message);
-    } catch (error) {
-      return this.#receiverFault(asError(error), formatMember(message.address));
-    }
-    if (rpc === undefined || rpc.type === "no-rpc-channel-reply") return;
-    for (const listener of listeners) {
-      if (listener.answersRpc === true && listener.accept?.(message) === true) {
-        return;
-      }
-    }
-    const { uuid, rpcId } = rpc;
-    const answer = encodeRpcMessage({
-      type: "no-rpc-channel-reply",
-      uuid,
-      rpcId,
-    });
-    const to = [createMember(message.address)];
-    this.sendObject(to, answer, { options: SEND_OPTIONS_ASYNCHRONOUS })
-      .catch((error) => this.#fault(asError(error)));
+    return sender.sendMessage(destination, message);
   }
 
   #membershipContext(): MembershipContext {
@@ -576,7 +473,7 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
       memberAdded: (member) => this.#stack.memberChanged("memberAdded", member),
       memberDisappeared: (member) =>
         this.#stack.memberChanged("memberDisappeared", member),
-      broadcastReceived: (datagram) => this.#broadcastReceived(datagram),
+      broadcastReceived: (datagram) => this.#broadcasts.receive(datagram),
       fault: (error) => this.#fault(error),
     };
   }
@@ -584,65 +481,12 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
   /** Tells the application of a member, when all layers have. */
   #memberChanged(type: MemberChange, member: Member): void {
     if (type === "memberDisappeared") this.#sender?.memberDisappeared(member);
-    for (const listener of this.#membershipListeners) {
+    for (const listener of this.#membershipListeners.items) {
       try {
         listener[type]?.(member);
       } catch (error) {
         this.#fault(asError(error));
       }
-    }
-  }
-
-  #broadcastReceived(datagram: Uint8Array): void {
-    try {
-      const parser = new FrameParser();
-      parser.feed(datagram);
-      for (let body = parser.next(); body; body = parser.next()) {
-        const message = decodeChannelData(body);
-        if (equalMembers(message.address, this.localMember())) continue;
-        this.#queueBroadcast(message, datagram.length);
-      }
-      parser.end();
-    } catch (error) {
-      this.#receiverFault(asError(error), "the multicast group");
-    }
-  }
-
-  /** Hands broadcasts up one after another; like a socket's, those beyond the queue are lost. */
-  #queueBroadcast(message: ChannelData, size: number): void {
-    if (this.#broadcastBytes + size > MAX_WAITING_BROADCASTS) {
-      this.#fault(
-        new ChannelError(
-          "queue-full",
-          `Cannot keep a broadcast of ${size} bytes: ${this.#broadcastBytes} wait for listeners`,
-        ),
-      );
-      return;
-    }
-    this.#broadcastBytes += size;
-    // A listener's failure is nobody's: broadcasts are never acknowledged.
-    this.#broadcasts = this.#broadcasts
-      .then(() => {
-        if (this.#levels === 0) return; // stopped meanwhile
-        return this.#stack.messageReceived(message);
-      })
-      .catch((error) => this.#fault(asError(error)))
-      .then(() => {
-        this.#broadcastBytes -= size;
-      });
-  }
-
-  #receiverFault(error: Error, from: string): void {
-    if (error instanceof DecodeError) {
-      this.#fault(
-        new ChannelError(
-          "bad-message",
-          `Cannot read what ${from} sent: ${error.message}`,
-          { cause: error },
-        ),
-      );
-    } else {
-      this.#fault(error);
     }
   }
 
@@ -672,24 +516,6 @@ export class GroupChannel implements MessageChannel, AsyncDisposable {
   }
 }
 
-function offer(
-  listener: ChannelListener,
-  message: ChannelData,
-): void | Promise<void> {
-  if (listener.accept === undefined || listener.accept(message)) {
-    return listener.messageReceived(message);
-  }
-}
-
-async function deliverRest(
-  pending: Promise<void>,
-  rest: readonly ChannelListener[],
-  message: ChannelData,
-): Promise<void> {
-  await pending;
-  for (const listener of rest) await offer(listener, message);
-}
-
 function membershipOf(
   transport: Transport,
   option: GroupChannelOptions["membership"],
@@ -697,12 +523,4 @@ function membershipOf(
   if (option === null) return undefined;
   if (option !== undefined && "members" in option) return option;
   return new McastMembership(transport, option);
-}
-
-function withItem<T>(list: readonly T[], item: T): readonly T[] {
-  return list.includes(item) ? list : [...list, item];
-}
-
-function withoutItem<T>(list: readonly T[], item: T): readonly T[] {
-  return list.filter((other) => other !== item);
 }

@@ -36,6 +36,7 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
     for (const name of ["maxThreads", "maxSpareThreads", "keepAliveTime"]) {
       attributes.integer(name);
     }
+    attributes.boolean("useDeepClone"); // what waits is always a copy
     return new MessageDispatchInterceptor({
       ...attributes.integer("maxQueueSize"),
       ...attributes.boolean("alwaysSend"),

@@ -7,6 +7,7 @@
 import type { ChannelData } from "../protocol/tribes/channel_data.ts";
 import type { Member } from "../protocol/tribes/member.ts";
 import { asError } from "../transport/errors.ts";
+import { checkInteger } from "../transport/options.ts";
 import type { Transport } from "../transport/types.ts";
 import {
   type ChannelInterceptor,
@@ -228,11 +229,19 @@ export class InterceptorStack {
  *
  * @param interceptors The layers, top first.
  * @returns What they warn of.
- * @throws {RangeError} When a layer must not stand where it does.
+ * @throws {RangeError} When a layer must not stand where it does, or its option flag is no set of bits.
  */
 export function checkStack(
   interceptors: readonly ChannelInterceptor[],
 ): string[] {
+  for (const { name, optionFlag = 0 } of interceptors) {
+    checkInteger(
+      optionFlag,
+      `optionFlag of ${name}`,
+      -0x8000_0000,
+      0x7fff_ffff,
+    );
+  }
   const names = interceptors.map(({ name }) => name);
   return interceptors.flatMap((interceptor, i) =>
     interceptor.checkStack?.(names.slice(0, i), names.slice(i + 1)) ?? []

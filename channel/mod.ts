@@ -6,7 +6,7 @@
 export * from "./group_channel.ts";
 export * from "./interceptor.ts";
 export * from "./interceptor_registry.ts";
-export { checkStack } from "./interceptor_stack.ts";
+export { checkOptionFlags, checkStack } from "./interceptor_stack.ts";
 export * from "./interceptors/domain_filter.ts";
 export { DroppedMessageError } from "./interceptors/dropped_messages.ts";
 export * from "./interceptors/encrypt.ts";

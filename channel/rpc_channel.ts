@@ -8,7 +8,10 @@ import { equalBytes } from "../protocol/bytes/bytes.ts";
 import { encodeHex } from "../protocol/bytes/hex.ts";
 import type { JavaNode } from "../protocol/java/tree.ts";
 import { DecodeError } from "../protocol/errors.ts";
-import type { ChannelData } from "../protocol/tribes/channel_data.ts";
+import {
+  byteLengthChannelData,
+  type ChannelData,
+} from "../protocol/tribes/channel_data.ts";
 import {
   createMember,
   type Member,
@@ -98,6 +101,11 @@ export interface RpcChannelOptions {
    */
   readonly maxPendingRequests?: number;
   /**
+   * Greatest number of bytes of these requests; more hold up what comes in.
+   * @default {67108864}
+   */
+  readonly maxPendingRequestBytes?: number;
+  /**
    * Where random bytes come from.
    * @default {crypto.getRandomValues}
    */
@@ -160,9 +168,11 @@ export class RpcChannel implements MessageListener {
   readonly #replyMessageOptions: number;
   readonly #maxPendingCalls: number;
   readonly #maxPendingRequests: number;
+  readonly #maxPendingRequestBytes: number;
   readonly #random: RandomBytes;
   readonly #calls = new Map<string, Call>();
   #answering = 0;
+  #answeringBytes = 0;
   #stopped = false;
 
   /**
@@ -183,6 +193,7 @@ export class RpcChannel implements MessageListener {
     this.#replyMessageOptions = withoutSync(options.replyMessageOptions ?? 0);
     this.#maxPendingCalls = options.maxPendingCalls ?? 10_000;
     this.#maxPendingRequests = options.maxPendingRequests ?? 1000;
+    this.#maxPendingRequestBytes = options.maxPendingRequestBytes ?? 67_108_864;
     this.#random = options.random ??
       ((bytes) => void crypto.getRandomValues(bytes));
     checkInteger(this.#maxPendingCalls, "maxPendingCalls", 1, 0x7fff_ffff);
@@ -191,6 +202,12 @@ export class RpcChannel implements MessageListener {
       "maxPendingRequests",
       1,
       0x7fff_ffff,
+    );
+    checkInteger(
+      this.#maxPendingRequestBytes,
+      "maxPendingRequestBytes",
+      1,
+      Number.MAX_SAFE_INTEGER,
     );
     channel.addChannelListener(this);
   }
@@ -292,8 +309,15 @@ export class RpcChannel implements MessageListener {
         this.#leftOver(rpc.message, source);
       }
     } else {
-      const answered = this.#answer(rpc, source);
-      if (this.#answering > this.#maxPendingRequests) return answered;
+      const answered = this.#answer(
+        rpc,
+        source,
+        byteLengthChannelData(message),
+      );
+      if (
+        this.#answering > this.#maxPendingRequests ||
+        this.#answeringBytes > this.#maxPendingRequestBytes
+      ) return answered;
     }
   }
 
@@ -306,8 +330,13 @@ export class RpcChannel implements MessageListener {
   }
 
   /** Answers a request. Never rejects. */
-  async #answer(request: RpcCallMessage, source: Member): Promise<void> {
+  async #answer(
+    request: RpcCallMessage,
+    source: Member,
+    size: number,
+  ): Promise<void> {
     this.#answering++;
+    this.#answeringBytes += size;
     try {
       const { message: asked } = request;
       const answer = await this.#callback.replyRequest?.(asked, source);
@@ -320,6 +349,7 @@ export class RpcChannel implements MessageListener {
       this.#channel.reportError(asError(error));
     } finally {
       this.#answering--;
+      this.#answeringBytes -= size;
     }
   }
 }

@@ -11,9 +11,11 @@ import { compareAbsoluteOrder } from "../protocol/tribes/absolute_order.ts";
 import type { ChannelData } from "../protocol/tribes/channel_data.ts";
 import { decodeHost } from "../protocol/tribes/host.ts";
 import {
+  byteLengthMember,
   createMember,
   equalMembers,
   formatMember,
+  MAX_MEMBER_LENGTH,
   type Member,
   memberKey,
   parseByteString,
@@ -200,9 +202,12 @@ class Run {
   }
 
   members(): readonly Member[] {
+    const { generation } = this.#parts.options;
     this.#view ??= [...this.#known.values()]
       .map(({ member }) => member)
-      .sort((a, b) => b.aliveTime - a.aliveTime || compareAbsoluteOrder(a, b));
+      .sort((a, b) =>
+        b.aliveTime - a.aliveTime || compareAbsoluteOrder(a, b, { generation })
+      );
     return this.#view;
   }
 
@@ -390,6 +395,15 @@ class Run {
     if (!equalBytes(membershipId, this.#parts.membershipId)) {
       return { msgtype: 0 };
     }
+    const length = byteLengthMember(member);
+    if (length > MAX_MEMBER_LENGTH) { // others are kept
+      throw new DecodeError(
+        "too-large",
+        "member",
+        0,
+        `${length} bytes > ${MAX_MEMBER_LENGTH}`,
+      );
+    }
     this.#learnUid(node, sender);
     if (msgtype === MSG_STOP) {
       this.#remove({ ...member, command: SHUTDOWN_PAYLOAD });
@@ -404,8 +418,10 @@ class Run {
     const object = javaField(node, "member") as JavaObject; // it was read
     const uid = isJavaMember(object) ? memberUidOf(object) : undefined;
     const { maxMembers } = this.#parts.options;
-    if (uid === undefined || this.#parts.uids.size >= 2 * maxMembers) return;
-    this.#parts.uids.set(addressKey(sender), uid);
+    const { uids } = this.#parts;
+    const key = addressKey(sender);
+    if (uid === undefined) return;
+    if (uids.has(key) || uids.size < 2 * maxMembers) uids.set(key, uid);
   }
 
   #alive(member: Member): void {

@@ -45,7 +45,9 @@ function decodeGzip(line: CodecLine): Decoded {
   const compressed = options === undefined || !hasGzipFlag(line)
     ? isGzip(body)
     : (options & OPTION_COMPRESSION_ENABLE) !== 0;
-  const plain = compressed ? gunzipBody(body, DEFAULT_MAX_DATA_LENGTH) : body;
+  const plain = compressed
+    ? gunzipBody(body, DEFAULT_MAX_DATA_LENGTH, { refuseTrailing: true })
+    : body;
   return {
     value: {
       ...options === undefined ? {} : {

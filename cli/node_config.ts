@@ -1,5 +1,6 @@
 // `--config`: a server.xml under the options of `tribes node`, which win over it.
 import type { Environment } from "../membership/mod.ts";
+import { checkOptionFlags } from "../channel/mod.ts";
 import { asError, type Transport } from "../transport/mod.ts";
 import {
   type ChannelConfig,
@@ -81,6 +82,7 @@ export function configuredNode(
   );
   const { membership, interceptors: configured, ...rest } = channel;
   const interceptors = ownStack ? plain.interceptors : configured;
+  if (rest.optionCheck === true) checkOptionFlags(interceptors);
   const service = membership !== null && "members" in membership
     ? membership
     : undefined;

@@ -316,9 +316,17 @@ function read<T>(
     return parse(text);
   } catch (error) {
     const state = error instanceof Error ? error.message : String(error);
+    const message = `Cannot use ${option} ${JSON.stringify(text)}: ${state}`;
     throw new RangeError(
-      `Cannot use ${option} ${JSON.stringify(text)}: ${state}`,
+      option === "--interceptor" ? withoutKeys(message) : message,
       { cause: error },
     );
   }
+}
+
+/** A text for people, without what is or may be the key of an encryption: what they see is logged. */
+function withoutKeys(text: string): string {
+  return text
+    .replace(/(\w*key\w*=)(\{[^}"]*\}?|[^,\s"]*)/gi, "$1***")
+    .replace(/[0-9a-f]{32,}/gi, "***");
 }

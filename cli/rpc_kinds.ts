@@ -92,7 +92,10 @@ function rpcFromJson(value: JsonObject): JavaNode {
   if (value.bytes !== undefined) return javaByteMessage(fields.bytes("bytes"));
   const uuid = fields.bytes("uuid");
   const rpcId = fields.bytes("rpcId");
-  if (value.message === undefined) {
+  if (value.message === undefined) { // only such a reply has none
+    if (value.reply === false) {
+      throw new EncodeError("malformed", "message", "the field is missing");
+    }
     return javaRpcMessage({ type: "no-rpc-channel-reply", uuid, rpcId });
   }
   const message = objectFromJson(value.message);
@@ -136,6 +139,13 @@ function memberMessageFromJson(
   generation: Generation,
 ): JavaNode {
   const fields = new JsonFields(value);
+  if (value.member === undefined && value.memberBlock === undefined) {
+    throw new EncodeError(
+      "unsupported",
+      "member",
+      "a message without member or memberBlock does not hold everything",
+    );
+  }
   const member: Member = value.memberBlock === undefined
     ? memberFromJson(fields.object("member", "member."))
     : decodeMember(fields.bytes("memberBlock"));

@@ -8,6 +8,7 @@ import {
   MBR_TX_SEQ,
 } from "../channel/group_channel_options.ts";
 import type { ChannelInterceptor } from "../channel/interceptor.ts";
+import { checkOptionFlags } from "../channel/interceptor_stack.ts";
 import {
   INTERCEPTOR_NAMES,
   makeInterceptor,
@@ -86,6 +87,20 @@ export function channelOptionsOf(
   const fail = failIn(init.places);
   const levels = cluster.channelStartOptions;
   checkHost(receiver.address, receiver, "address", fail);
+  const interceptors = stackOf(channel.interceptors, init, fail);
+  if (attributes.optionCheck) {
+    try {
+      checkOptionFlags(interceptors);
+    } catch (cause) {
+      throw fail(
+        "bad-value",
+        messageOf(cause),
+        attributes,
+        "optionCheck",
+        cause,
+      );
+    }
+  }
   return {
     options: {
       receiver: {
@@ -111,7 +126,7 @@ export function channelOptionsOf(
       membership: (levels & (MBR_RX_SEQ | MBR_TX_SEQ)) === 0
         ? null
         : membershipOf(config, init, fail),
-      interceptors: stackOf(channel.interceptors, init, fail),
+      interceptors,
     },
     startLevels: levels,
     sendOptions: cluster.channelSendOptions,

@@ -81,9 +81,7 @@ export const STATIC_MEMBERSHIP_RULES: ElementRules<StaticMembershipAttributes> =
       connectTimeout: integer(500, POSITIVE),
       expirationTime: integer(5000, POSITIVE),
       rpcTimeout: integer(3000, POSITIVE),
-      useThread: flag(false, {
-        noEffect: "pings have a timer of their own in any case",
-      }),
+      useThread: flag(false),
       pingInterval: integer(1000, POSITIVE),
     },
   };

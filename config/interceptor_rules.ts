@@ -33,7 +33,9 @@ export const INTERCEPTOR_RULES: Readonly<Record<string, ElementRules>> = {
     performSendTest: flag(true),
     performReadTest: flag(false),
     readTestTimeout: integer(5000, { least: 1 }),
-    removeSuspectsTimeout: integer(300),
+    removeSuspectsTimeout: integer(300, {
+      noEffect: "a silent member is tested for as long as it is silent",
+    }),
   }),
   ThroughputInterceptor: rules({ interval: integer(10_000) }),
   TcpPingInterceptor: rules({

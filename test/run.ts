@@ -31,6 +31,7 @@ const DOCUMENTED = [
   "channel",
   "gateway",
   "config",
+  "docs",
 ];
 
 const RUNS: Readonly<Record<string, readonly Run[]>> = {

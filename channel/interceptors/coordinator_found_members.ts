@@ -10,7 +10,7 @@ import {
 } from "../../protocol/tribes/member.ts";
 import type { InterceptorContext } from "../interceptor.ts";
 import {
-  isReachable,
+  areReachable,
   sameAddress,
   sortedMembers,
 } from "./coordinator_members.ts";
@@ -88,10 +88,10 @@ export class FoundMembers {
       // Whoever restarted has its old address, and answers there for who it was.
       !all.some((other) => sameAddress(other, member))
     );
-    const reached = await Promise.all(
-      unknown.map((member) =>
-        isReachable(member, context.transport, connectTimeout)
-      ),
+    const reached = await areReachable(
+      unknown,
+      context.transport,
+      connectTimeout,
     );
     for (const [i, member] of unknown.entries()) {
       if (!reached[i] || !this.#options.isStarted(context)) continue;
@@ -111,18 +111,20 @@ export class FoundMembers {
    */
   async check(context: InterceptorContext): Promise<boolean> {
     const { connectTimeout, isStarted } = this.#options;
-    const gone = await Promise.all(
-      [...this.#members].map(async ([key, member]) => {
-        const { transport } = context;
-        if (await isReachable(member, transport, connectTimeout)) return false;
-        if (!isStarted(context) || this.#members.get(key) !== member) {
-          return false;
-        }
-        this.#lose(key, member, context);
-        return true;
-      }),
+    const tested = [...this.#members];
+    const reached = await areReachable(
+      tested.map(([, member]) => member),
+      context.transport,
+      connectTimeout,
     );
-    return gone.includes(true);
+    let isOneGone = false;
+    for (const [i, [key, member]] of tested.entries()) {
+      if (reached[i] || !isStarted(context)) continue;
+      if (this.#members.get(key) !== member) continue; // another since
+      this.#lose(key, member, context);
+      isOneGone = true;
+    }
+    return isOneGone;
   }
 
   #lose(key: string, member: Member, context: InterceptorContext): void {

@@ -10,6 +10,8 @@ import {
 } from "../../protocol/tribes/member.ts";
 import type { Connection, Transport } from "../../transport/types.ts";
 
+const TESTS_AT_ONCE = 64;
+
 /** Members in absolute order, each once; of equal ones the first that was given. */
 export function sortedMembers(
   members: Iterable<Member>,
@@ -49,7 +51,7 @@ export function membersBehind(
 }
 
 /** Tells whether a member's receiver takes a connection within some milliseconds. Never rejects. */
-export async function isReachable(
+async function isReachable(
   member: Member,
   transport: Transport,
   timeout: number,
@@ -69,4 +71,26 @@ export async function isReachable(
     timer.cancel();
     await connection?.close().catch(() => {}); // nothing was written
   }
+}
+
+/**
+ * Tests members, some at once: who names a thousand that are not there must not take all sockets.
+ *
+ * @returns For each of them whether its receiver takes a connection. Never rejects.
+ */
+export async function areReachable(
+  members: readonly Member[],
+  transport: Transport,
+  timeout: number,
+): Promise<readonly boolean[]> {
+  const reached: boolean[] = [];
+  for (let at = 0; at < members.length; at += TESTS_AT_ONCE) {
+    const some = members.slice(at, at + TESTS_AT_ONCE);
+    reached.push(
+      ...await Promise.all(
+        some.map((member) => isReachable(member, transport, timeout)),
+      ),
+    );
+  }
+  return reached;
 }

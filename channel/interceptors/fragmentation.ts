@@ -25,9 +25,7 @@ import {
   type SendNext,
 } from "../interceptor.ts";
 import { DroppedMessages } from "./dropped_messages.ts";
-
-/** What keeping a part costs besides its bytes, so that empty ones are not free. */
-const PART_OVERHEAD = 256;
+import { extraHeadLength, KEPT_MESSAGE_OVERHEAD } from "./kept_messages.ts";
 
 /** Options of {@linkcode FragmentationInterceptor}. Sizes are bytes. */
 export interface FragmentationOptions {
@@ -54,8 +52,8 @@ export interface FragmentationOptions {
    */
   readonly maxMessageSize?: number;
   /**
-   * Greatest number of bytes of parts that are kept, each counting 256 more than its own; the oldest
-   * message goes. Tomcat has no limit.
+   * Greatest number of bytes of parts that are kept, each counting 256 more than its own, and of
+   * longer heads; the oldest message goes. Tomcat has no limit.
    * @default {268435456}
    */
   readonly maxHeldBytes?: number;
@@ -71,6 +69,7 @@ interface Collection {
   readonly since: number;
   readonly address: Member;
   readonly parts: Map<number, Uint8Array>;
+  readonly headSize: number;
   size: number;
 }
 
@@ -138,12 +137,17 @@ export class FragmentationInterceptor implements ChannelInterceptor {
 
   /** Starts the layer. */
   start(context: InterceptorContext): void {
+    this.#forgetAll(); // what came after the stop
     this.#context = context;
   }
 
   /** Stops the layer, and forgets the parts that it keeps. */
   stop(): void {
     this.#context = undefined;
+    this.#forgetAll();
+  }
+
+  #forgetAll(): void {
     this.#collections.clear();
     this.#heldBytes = 0;
   }
@@ -260,7 +264,7 @@ export class FragmentationInterceptor implements ChannelInterceptor {
     const collection = known ?? this.#open(key, message, count);
     collection.parts.set(index, copyBytes(data));
     collection.size = size;
-    this.#heldBytes += data.length + PART_OVERHEAD;
+    this.#heldBytes += data.length + KEPT_MESSAGE_OVERHEAD;
     if (collection.parts.size === count) {
       this.#forget(key, collection);
       return join(collection);
@@ -275,9 +279,11 @@ export class FragmentationInterceptor implements ChannelInterceptor {
       since: this.#now(),
       address: message.address,
       parts: new Map(),
+      headSize: extraHeadLength(message),
       size: 0,
     };
     this.#collections.set(key, collection);
+    this.#heldBytes += collection.headSize;
     return collection;
   }
 
@@ -303,7 +309,8 @@ export class FragmentationInterceptor implements ChannelInterceptor {
 
   #forget(key: string, collection: Collection): void {
     this.#collections.delete(key);
-    this.#heldBytes -= collection.size + collection.parts.size * PART_OVERHEAD;
+    this.#heldBytes -= collection.size + collection.headSize +
+      collection.parts.size * KEPT_MESSAGE_OVERHEAD;
   }
 
   #now(): number {

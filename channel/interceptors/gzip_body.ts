@@ -41,11 +41,14 @@ export function isGzip(bytes: Uint8Array): boolean {
  *
  * @param bytes One or more members; bytes behind the last that are no member are ignored.
  * @param limit Greatest number of bytes to give.
- * @throws {DecodeError} `truncated`, `bad-marker`, `malformed`; `too-large` beyond the limit.
+ * @param options Whether bytes behind the last member are refused.
+ * @throws {DecodeError} `truncated`, `bad-marker`, `malformed`; `too-large` beyond the limit;
+ * `trailing-bytes`.
  */
 export function gunzipBody(
   bytes: Uint8Array,
   limit: number,
+  { refuseTrailing = false }: { readonly refuseTrailing?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];
   let left = limit;
@@ -54,7 +57,16 @@ export function gunzipBody(
     const dataAt = parts.length === 0
       ? headerEnd(bytes, 0)
       : nextHeaderEnd(bytes, at);
-    if (dataAt === undefined) return concatBytes(parts);
+    if (dataAt === undefined) {
+      if (refuseTrailing && at < bytes.length) {
+        throw fault(
+          "trailing-bytes",
+          at,
+          `${bytes.length - at} bytes are left`,
+        );
+      }
+      return concatBytes(parts);
+    }
     if (parts.length === MAX_MEMBERS) {
       throw fault("too-large", at, `more than ${MAX_MEMBERS} members`);
     }

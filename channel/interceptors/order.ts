@@ -26,12 +26,11 @@ import {
   type ReceiveNext,
   type SendNext,
 } from "../interceptor.ts";
+import { extraHeadLength, KEPT_MESSAGE_OVERHEAD } from "./kept_messages.ts";
 import { MessageSequence, type NumberedItem } from "./message_sequence.ts";
 import { sendAll } from "./send_all.ts";
 
 const MAX_INTEGER = 0x7fff_ffff;
-/** What keeping a message costs besides its bytes, so that empty ones are not free. */
-const MESSAGE_OVERHEAD = 256;
 
 /** Options of {@linkcode OrderInterceptor}. */
 export interface OrderOptions {
@@ -58,8 +57,8 @@ export interface OrderOptions {
    */
   readonly optionFlag?: number;
   /**
-   * Greatest number of bytes of messages that wait, each counting 256 more than its own; beyond it
-   * those of the sender that adds to them count as expired. Tomcat has no limit.
+   * Greatest number of bytes of messages that wait, each counting 256 more than its own, and of longer
+   * heads; beyond it those of the sender that adds to them count as expired. Tomcat has no limit.
    * @default {67108864}
    */
   readonly maxQueuedBytes?: number;
@@ -142,12 +141,17 @@ export class OrderInterceptor implements ChannelInterceptor {
 
   /** Starts the layer. */
   start(context: InterceptorContext): void {
+    this.#forget(); // what came after the stop
     this.#context = context;
   }
 
   /** Stops the layer; numbers start anew, and what waits is forgotten. */
   stop(): void {
     this.#context = undefined;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#sentTo.clear();
     this.#senders.clear();
     this.#queuedBytes = 0;
@@ -255,7 +259,9 @@ export class OrderInterceptor implements ChannelInterceptor {
 
   #count({ message }: Item, sign: 1 | -1): void {
     this.#queuedMessages += sign;
-    this.#queuedBytes += sign * (message.message.length + MESSAGE_OVERHEAD);
+    this.#queuedBytes += sign *
+      (message.message.length + KEPT_MESSAGE_OVERHEAD +
+        extraHeadLength(message));
   }
 
   /** Hands up messages; what comes of this is what comes of the caller's own one. */

@@ -26,6 +26,7 @@ import {
   type ReceiveNext,
   type SendNext,
 } from "../interceptor.ts";
+import { extraHeadLength } from "./kept_messages.ts";
 
 /** Options of {@linkcode TwoPhaseCommitInterceptor}. */
 export interface TwoPhaseCommitOptions {
@@ -53,7 +54,8 @@ export interface TwoPhaseCommitOptions {
    */
   readonly maxMessages?: number;
   /**
-   * Greatest number of bytes of these messages. Tomcat has no limit.
+   * Greatest number of bytes of these messages, with what their heads have beyond 256. Tomcat has no
+   * limit.
    * @default {67108864}
    */
   readonly maxBytes?: number;
@@ -128,18 +130,20 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     };
   }
 
-  /** Sends a message, and when all have it, its confirmation. */
+  /**
+   * Sends a message, and when all have it, its confirmation.
+   *
+   * @throws {ChannelError} By rejecting: `unsupported` while the layer is not started.
+   */
   async sendMessage(
     destination: readonly Member[],
     message: ChannelData,
     next: SendNext,
   ): Promise<void> {
-    const context = this.#context;
-    if (
-      context === undefined || !okToProcess(message.options, this.optionFlag)
-    ) {
+    if (!okToProcess(message.options, this.optionFlag)) {
       return await next(destination, message);
     }
+    const context = this.#started("send");
     // The caller may take back what is borrowed while the first message is under way.
     const confirmation: ChannelData = {
       ...context.makeMessage(
@@ -153,17 +157,18 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     await next(destination, confirmation);
   }
 
-  /** Keeps a message, or delivers the one that a confirmation names. */
+  /**
+   * Keeps a message, or delivers the one that a confirmation names.
+   *
+   * @throws {ChannelError} `queue-full` for a message that finds no room; `unsupported` while the layer
+   * is not started: a channel that stops still receives, and nobody may deliver alone.
+   */
   messageReceived(
     message: ChannelData,
     next: ReceiveNext,
   ): void | Promise<void> {
-    const context = this.#context;
-    if (
-      context === undefined || !okToProcess(message.options, this.optionFlag)
-    ) {
-      return next(message);
-    }
+    if (!okToProcess(message.options, this.optionFlag)) return next(message);
+    const context = this.#started("receive");
     if (!isTwoPhaseConfirmation(message.message, message.uniqueId.length)) {
       this.#keep(message, context);
       return;
@@ -202,10 +207,20 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     }
   }
 
+  #started(action: string): InterceptorContext {
+    if (this.#context === undefined) {
+      throw new ChannelError(
+        "unsupported",
+        `Cannot ${action} in two phases: the layer is not started`,
+      );
+    }
+    return this.#context;
+  }
+
   #keep(message: ChannelData, context: InterceptorContext): void {
     const key = keyOf(message.address, message.uniqueId);
     this.#take(key); // a retry sends the same message again
-    const size = message.message.length;
+    const size = sizeOf(message);
     if (
       this.#entries.size >= this.#maxMessages ||
       this.#bytes + size > this.#maxBytes
@@ -234,9 +249,13 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     this.#entries.delete(key);
-    this.#bytes -= entry.message.message.length;
+    this.#bytes -= sizeOf(entry.message);
     return entry;
   }
+}
+
+function sizeOf(message: ChannelData): number {
+  return message.message.length + extraHeadLength(message);
 }
 
 function keyOf(sender: Member, uniqueId: Uint8Array): string {

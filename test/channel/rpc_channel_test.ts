@@ -232,6 +232,33 @@ test("RpcChannel holds up what comes in beyond its limit of requests", () =>
     assert.equal(most, 4); // the one that is waited for is in hand
   }));
 
+test("RpcChannel answers only so many bytes of requests at once; more of them hold up what comes in", () =>
+  withGroup(2, async ({ network }, [a, b]) => {
+    const caller = rpcOn(a!, network);
+    let most = 0;
+    let now = 0;
+    new RpcChannel(b!.channel, ID, {
+      maxPendingRequestBytes: 3000,
+      callback: {
+        replyRequest: async () => {
+          most = Math.max(most, ++now);
+          await new Promise<void>((done) =>
+            void network.transport(b!.host).clock.startTimer(20, done)
+          );
+          now--;
+          return null;
+        },
+      },
+    });
+    const to = a!.channel.members();
+    const long = "x".repeat(1000);
+    await Promise.all(Array.from({ length: 20 }, () => caller.send(to, long)));
+    assert.equal(most, 3); // the one that is waited for is in hand
+    most = 0;
+    await Promise.all(Array.from({ length: 5 }, () => caller.send(to, "x")));
+    assert.equal(most, 5); // nothing is left of the others
+  }));
+
 test("RpcChannel callbacks can call back to who asks", () =>
   withGroup(2, async ({ network }, [a, b]) => {
     const first = rpcOn(a!, network);

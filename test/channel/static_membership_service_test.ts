@@ -280,6 +280,24 @@ test("StaticMembershipService has no more members than allowed", () =>
     assert.equal(b.errors.length, 1);
   }, { maxMembers: 5 }));
 
+test("StaticMembershipService takes no member that is longer than a beacon", () =>
+  withNodes(async (_, [a, b]) => {
+    const to = [a.memberAt("10.0.0.2")];
+    const member = createMember({
+      host: encodeHost("10.0.0.8"),
+      port: 1,
+      payload: new Uint8Array(70_000),
+    });
+    const start = encodeMemberMessage({
+      msgtype: MSG_START,
+      member,
+      membershipId: ID,
+    });
+    await a.channel.sendObject(to, start, { options: 6 });
+    assert.equal(b.service.members().length, 2);
+    assert.match(String(b.errors[0]), /10\.0\.0\.1:4000 sent.*70\d{3} bytes/);
+  }));
+
 test("StaticMembershipService refuses options that are out of range", () => {
   const transport = new MemoryNetwork().transport("a");
   for (

@@ -5,6 +5,7 @@ import type { JsonObject } from "../../cli/json.ts";
 import { interceptorVectors } from "../support/interceptor_vectors.ts";
 
 const KEY = "1112131415161718191a1b1c1d1e1f20";
+const GZIP_OF_NOTHING = "1f8b08000000000000ff03000000000000000000";
 
 for (const { id, hex, decoded } of interceptorVectors("encrypt")) {
   test(`decode --roundtrip and encode agree with ${id}`, async () => {
@@ -148,6 +149,8 @@ test("decode gives the code of what is wrong with a gzip body", async () => {
       [{ hex: "" }, "truncated"],
       [{ hex: "1f8b08" }, "truncated"],
       [{ hex: "1f8b09000000000000ff00" }, "malformed"],
+      [{ hex: `${GZIP_OF_NOTHING}00` }, "trailing-bytes"],
+      [{ hex: `${GZIP_OF_NOTHING}1f8b0800` }, "trailing-bytes"],
       [{ hex: "00", options: "x" }, "bad-line"],
       [{ hex: "00", options: 1.5 }, "bad-line"],
     ] as const

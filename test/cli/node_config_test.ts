@@ -205,6 +205,26 @@ test("configuredNode() does not ask for what an option replaces", () => {
   assert.equal(node.channel.receiver?.address, "10.0.0.1");
 });
 
+test("configuredNode() checks option flags with optionCheck, those of the file and those given", () => {
+  const text = cluster(
+    channel(
+      interceptor("OrderInterceptor", 'optionFlag="256"') +
+        interceptor("GzipInterceptor"),
+      'optionCheck="true"',
+    ),
+  );
+  assert.throws(
+    () => configure(text),
+    /--config "server.xml".*256 of Order with 256 of Gzip.*line 1/,
+  );
+  const given = ["Order:optionFlag=512", "Gzip"];
+  assert.equal(configure(text, { interceptor: given }).interceptors.length, 2);
+  assert.throws(
+    () => configure(text, { interceptor: ["Gzip:optionFlag=768", ...given] }),
+    /768 of Gzip with 512 of Order/,
+  );
+});
+
 test("configuredNode() names the option that does not fit the file", () => {
   assert.throws(
     () => configure(CONFIG, { frequency: "1000" }),

@@ -139,3 +139,41 @@ test("parseInterceptor() lets braces protect commas", () => {
   assert.deepEqual(parseInterceptor("Gzip"), { name: "Gzip", attributes: {} });
   assert.throws(() => parseInterceptor("Gzip:optionFlag"), RangeError);
 });
+
+test("parseNodeOptions() shows no key of an encryption", () => {
+  const key = "000102030405060708090a0b0c0d0e0f";
+  for (
+    const interceptor of [
+      [`Encrypt:encryptionKey=${key}x`],
+      [`Encrypt:encryptionKey={${key},${key}}`],
+      [`Encrypt:encryptionKey={${key},${key}`],
+      [`Encrypt:encrytionKey=${key}`],
+      [`Encrypt:encryptionkey=${key}`],
+      [`Encrypt:key${key}${key}`],
+      ["TcpFailureDetector", `Encrypt:encryptionKey=${key}`],
+    ]
+  ) {
+    assert.throws(
+      () => parseNodeOptions({ ...DEFAULTS, interceptor }),
+      (error) =>
+        error instanceof RangeError && /--interceptor/.test(error.message) &&
+        !error.message.includes(key),
+      interceptor.join(" "),
+    );
+  }
+});
+
+test("parseNodeOptions() refuses an option flag that is no set of 32 bits", () => {
+  for (const name of ["Order", "Throughput", "TcpPing", "SimpleCoordinator"]) {
+    for (const flag of ["4294967296", "-2147483649"]) {
+      assert.throws(
+        () =>
+          parseNodeOptions({
+            ...DEFAULTS,
+            interceptor: [`${name}:optionFlag=${flag}`],
+          }),
+        new RegExp(`optionFlag of ${name} ${flag}`),
+      );
+    }
+  }
+});

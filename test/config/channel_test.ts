@@ -400,3 +400,37 @@ for (const [name, text, code, at, pattern] of REFUSED) {
     });
   });
 }
+
+test("channelOptionsOf() refuses what optionCheck finds, with its place", () => {
+  const stack = interceptor("OrderInterceptor", 'optionFlag="256"') +
+    interceptor("GzipInterceptor");
+  assert.throws(
+    () => configured(channel(stack, '\noptionCheck="true"')),
+    (error: unknown) => {
+      assert(error instanceof ConfigError, String(error));
+      assert.deepEqual([error.line, error.column], [2, 1]);
+      return /256 of Order/.test(error.message);
+    },
+  );
+  configured(channel(stack));
+});
+
+test("useThread of StaticMembershipService has an effect, and none is said to be missing", () => {
+  const service = membership(
+    'useThread="true"',
+    "StaticMembershipService",
+    member('host="10.0.0.2" port="4000"'),
+  );
+  const { warnings } = parseClusterConfig(channel(service));
+  assert.deepEqual(
+    warnings.filter(({ message }) => message.includes("useThread")),
+    [],
+  );
+});
+
+test("removeSuspectsTimeout of TcpFailureDetector is said to have no effect", () => {
+  const { warnings } = parseClusterConfig(
+    channel(interceptor("TcpFailureDetector", 'removeSuspectsTimeout="60"')),
+  );
+  assert.deepEqual(warnings.map(({ code }) => code), ["no-effect"]);
+});

@@ -1,6 +1,7 @@
 // Every attribute of Tomcat's documentation, with its default where that has one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makeInterceptor } from "../../channel/mod.ts";
 import type { ElementRules } from "../../config/attribute_rule.ts";
 import * as channel from "../../config/channel_rules.ts";
 import * as clusters from "../../config/cluster_rules.ts";
@@ -166,3 +167,20 @@ test("each rule's default is within its limits", () => {
     }
   }
 });
+
+for (const [name, { attributes }] of Object.entries(INTERCEPTOR_RULES)) {
+  test(`makeInterceptor() takes every attribute that ${name} has in a configuration`, () => {
+    const needed: Record<string, string> = {
+      encryptionKey: "000102030405060708090a0b0c0d0e0f",
+      providerName: "SunJCE",
+      domain: "a",
+    };
+    const values = Object.entries(attributes).map(([attribute, rule]) => {
+      const value = attribute === "optionFlag"
+        ? name.startsWith("MessageDispatch") ? 8 : 256
+        : rule.default;
+      return [attribute, needed[attribute] ?? String(value)];
+    });
+    makeInterceptor(name, Object.fromEntries(values));
+  });
+}

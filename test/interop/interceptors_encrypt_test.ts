@@ -82,6 +82,17 @@ for (const ours of RELEASES) {
 }
 
 test(
+  "EncryptInterceptor of the newest generation and Tomcat 10.1.56 decrypt each other by the algorithm of that one",
+  needsJava(RELEASES, TIMEOUT),
+  async () => {
+    const { java } = await pairOf("10.1.56");
+    const stack = [`${STACK[0]},encryptionAlgorithm=AES/CBC/PKCS5Padding`];
+    await using node = await startOurs("10.1.60", stack);
+    await exchange({ java, node }, [0, 1, 100], [6]);
+  },
+);
+
+test(
   "Tomcat passes up nothing whole of what EncryptInterceptor of another generation sent",
   needsJava(RELEASES, TIMEOUT),
   async () => {

@@ -123,9 +123,10 @@ export class Layers {
     return this.#stack.heartbeat();
   }
 
-  /** Stops and starts the layers. */
-  async restart(): Promise<void> {
+  /** Stops and starts the layers; the network may hand something in between. */
+  async restart(between?: () => void | Promise<void>): Promise<void> {
     await this.#stack.stop();
+    await between?.();
     await this.#stack.start();
   }
 

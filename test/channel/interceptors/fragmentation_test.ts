@@ -9,6 +9,7 @@ import {
 import { concatBytes } from "../../../protocol/bytes/bytes.ts";
 import { decodeHex, encodeHex } from "../../../protocol/bytes/hex.ts";
 import type { ChannelData } from "../../../protocol/tribes/channel_data.ts";
+import { createMember } from "../../../protocol/tribes/member.ts";
 import {
   byteLengthFragment,
   decodeFragment,
@@ -285,10 +286,24 @@ test("FragmentationInterceptor bounds empty parts of one message too", async () 
   }
 });
 
+test("FragmentationInterceptor counts the heads of messages: a long domain or id is not free", async () => {
+  const { layers, layer } = await start({ maxHeldBytes: 100_000 });
+  const address = createMember({ ...A, domain: new Uint8Array(60_000) });
+  for (let i = 0; i < 10; i++) {
+    await layers.receive(part(messageOf("", 0, { address }), "a", 0, 2));
+    assert.equal(layer.statistics().heldMessages, 1);
+    assert(layer.statistics().heldBytes > 60_000);
+  }
+  const uniqueId = new Uint8Array(200_000);
+  await layers.receive(part(messageOf("", 0, { uniqueId }), "a", 0, 2));
+  assert.equal(layer.statistics().heldMessages, 0);
+  assert.equal(layer.statistics().heldBytes, 0);
+});
+
 test("FragmentationInterceptor forgets everything when it stops", async () => {
   const { layers, layer } = await start();
   await layers.receive(part(messageOf(""), "a", 0, 2));
-  await layers.restart();
+  await layers.restart(() => layers.receive(part(messageOf(""), "b", 0, 2)));
   assert.deepEqual(layer.statistics(), {
     heldMessages: 0,
     heldBytes: 0,

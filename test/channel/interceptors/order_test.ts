@@ -9,6 +9,7 @@ import { decodeHex, encodeHex } from "../../../protocol/bytes/hex.ts";
 import { DecodeError } from "../../../protocol/errors.ts";
 import { parseGeneration } from "../../../protocol/generation.ts";
 import type { ChannelData } from "../../../protocol/tribes/channel_data.ts";
+import { createMember } from "../../../protocol/tribes/member.ts";
 import {
   byteLengthNumberedMessage,
   decodeNumberedMessage,
@@ -395,12 +396,27 @@ test("OrderInterceptor begins anew when it is started again", async () => {
   await layers.send(messageOf("x"), [A]);
   await layers.receive(numbered(1));
   await layers.receive(numbered(3));
-  await layers.restart();
+  await layers.restart(() => layers.receive(numbered(4)));
   assert.equal(layer.statistics().queuedBytes, 0);
   await layers.receive(numbered(2));
   assert.deepEqual(layers.texts, ["1"]);
   const [sent] = await layers.send(messageOf("x"), [A]);
   assert.equal(decodeNumberedMessage(sent!.message).number, 1);
+});
+
+test("OrderInterceptor counts the heads of messages that wait: a long domain is not free", async () => {
+  const { layers, layer } = await start({ maxQueuedBytes: 100_000 });
+  const address = createMember({ ...A, domain: new Uint8Array(60_000) });
+  for (let number = 11; number > 1; number--) {
+    await layers.receive(numbered(number, address));
+    assert(layer.statistics().queuedMessages < 2);
+  }
+  await layers.receive({
+    ...numbered(20),
+    uniqueId: new Uint8Array(200_000),
+  });
+  assert.equal(layer.statistics().queuedMessages, 0);
+  assert.equal(layer.statistics().queuedBytes, 0);
 });
 
 test("OrderInterceptor refuses options that are out of range", () => {

@@ -312,6 +312,32 @@ test("TwoPhaseCommitInterceptor forgets everything when it stops", () => {
   assert.deepEqual([waitingMessages, waitingBytes], [0, 0]);
 });
 
+test("TwoPhaseCommitInterceptor that has stopped neither delivers nor sends", async () => {
+  const { layer, receive, confirm, delivered } = makeLayer({
+    optionFlag: 0x10,
+  });
+  receive(bytes("before"), { options: 0x10 });
+  layer.stop();
+  const unsupported = { name: "ChannelError", code: "unsupported" };
+  assert.throws(() => confirm(1, SENDER, 0x10), unsupported);
+  assert.throws(
+    () => receive(bytes("unconfirmed"), { id: 2, options: 0x10 }),
+    unsupported,
+  );
+  assert.deepEqual(delivered, []);
+  const message = {
+    options: 0x10,
+    timestamp: 1,
+    uniqueId: new Uint8Array(16),
+    address: OTHER,
+    message: bytes("alone"),
+  };
+  const next = () => assert.fail("it was sent in one phase");
+  await assert.rejects(layer.sendMessage([SENDER], message, next), unsupported);
+  receive(bytes("of no phases"));
+  assert.deepEqual(delivered, ["of no phases"]);
+});
+
 test("makeInterceptor() makes a TwoPhaseCommit with its attributes, and refuses wrong ones", () => {
   const layer = makeInterceptor("TwoPhaseCommitInterceptor", {
     expire: "1000",
@@ -332,4 +358,19 @@ test("makeInterceptor() makes a TwoPhaseCommit with its attributes, and refuses 
     () => new TwoPhaseCommitInterceptor({ maxBytes: 0 }),
     RangeError,
   );
+});
+
+test("TwoPhaseCommitInterceptor counts the heads of messages: a long domain is not free", () => {
+  const { layer, receive, delivered, confirm } = makeLayer({
+    maxBytes: 100_000,
+  });
+  const address = createMember({ ...SENDER, domain: new Uint8Array(60_000) });
+  receive(bytes("a"), { id: 1, address });
+  assert.throws(
+    () => receive(bytes("b"), { id: 2, address }),
+    /Cannot keep 59838 bytes/,
+  );
+  confirm(1, address);
+  assert.deepEqual(delivered, ["a"]);
+  assert.equal(layer.statistics().waitingBytes, 0);
 });
