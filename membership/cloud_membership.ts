@@ -220,6 +220,7 @@ class Run {
   readonly #stopped = new AbortController();
   #fetching: Promise<void> | undefined;
   #lastFault = "";
+  #faulty = false; // something failed in the fetch that runs
   #identified = false;
 
   constructor(
@@ -264,12 +265,12 @@ class Run {
   }
 
   async #fetch(): Promise<void> {
+    this.#faulty = false;
     try {
       const fetched = await this.#limited();
       if (this.#stopped.signal.aborted) return;
       this.#identify(fetched);
       const others = this.#others(fetched);
-      this.#lastFault = "";
       const now = this.#clock.now();
       for (const member of others) this.#heartbeat(member, now);
       this.table.handleTimeout(now);
@@ -277,6 +278,7 @@ class Run {
       if (this.#stopped.signal.aborted) return;
       this.#failed(asError(error));
     }
+    if (!this.#faulty) this.#lastFault = "";
     this.#report();
   }
 
@@ -357,6 +359,7 @@ class Run {
 
   /** Tells of a failure, once while it stays the same. */
   #failed(error: Error): void {
+    this.#faulty = true;
     if (error.message === this.#lastFault) return;
     this.#lastFault = error.message;
     this.#context.fault(error);

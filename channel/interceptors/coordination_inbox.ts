@@ -13,14 +13,11 @@ import {
   type CoordinationMessage,
   decodeCoordinationMessage,
 } from "../../protocol/tribes/coordination_message.ts";
-import {
-  equalMembers,
-  formatMember,
-  type Member,
-} from "../../protocol/tribes/member.ts";
-import { asError, ChannelError } from "../../transport/errors.ts";
+import { equalMembers, type Member } from "../../protocol/tribes/member.ts";
+import { asError } from "../../transport/errors.ts";
 import type { InterceptorContext } from "../interceptor.ts";
 import { sameAddress } from "./coordinator_members.ts";
+import { DroppedMessages } from "./dropped_messages.ts";
 
 const MAX_WAITING = 256;
 const MAX_WAITING_BYTES = 16_777_216;
@@ -35,7 +32,7 @@ export class CoordinationInbox {
   #handling: Promise<void> = Promise.resolve();
   #waiting = 0;
   #waitingBytes = 0;
-  #refused = 0;
+  readonly #refused = new DroppedMessages("NonBlockingCoordinator");
 
   /**
    * Makes an empty inbox.
@@ -56,7 +53,7 @@ export class CoordinationInbox {
 
   /** Messages that were refused. */
   get refused(): number {
-    return this.#refused;
+    return this.#refused.total;
   }
 
   /** Takes a message, or reports why not. */
@@ -116,14 +113,6 @@ export class CoordinationInbox {
     state: string,
     context: InterceptorContext,
   ): void {
-    this.#refused++;
-    context.fault(
-      new ChannelError(
-        "bad-message",
-        `Cannot use a coordination message of ${
-          formatMember(message.address)
-        }: ${state}`,
-      ),
-    );
+    this.#refused.add(context, "refused", message.address, () => ({ state }));
   }
 }

@@ -26,6 +26,7 @@ import {
   type ReceiveNext,
   type SendNext,
 } from "../interceptor.ts";
+import { DroppedMessages } from "./dropped_messages.ts";
 import { extraHeadLength } from "./kept_messages.ts";
 
 /** Options of {@linkcode TwoPhaseCommitInterceptor}. */
@@ -77,8 +78,8 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
   readonly #maxBytes: number;
   readonly #entries = new Map<string, Entry>(); // the oldest first
   #bytes = 0;
-  #expired = 0;
-  #unmatched = 0;
+  readonly #expired = new DroppedMessages(this.name);
+  readonly #unmatched = new DroppedMessages(this.name);
   #refused = 0;
   #context: InterceptorContext | undefined;
 
@@ -124,9 +125,9 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     return {
       waitingMessages: this.#entries.size,
       waitingBytes: this.#bytes,
-      expired: this.#expired,
+      expired: this.#expired.total,
       refused: this.#refused,
-      unmatched: this.#unmatched,
+      unmatched: this.#unmatched.total,
     };
   }
 
@@ -176,15 +177,9 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     const id = decodeTwoPhaseConfirmation(message.message);
     const kept = this.#take(keyOf(message.address, id));
     if (kept !== undefined) return next(kept.message);
-    this.#unmatched++;
-    context.fault(
-      new ChannelError(
-        "bad-message",
-        `Cannot deliver message ${encodeHex(id)} of ${
-          formatMember(message.address)
-        }: it was confirmed and is not there`,
-      ),
-    );
+    this.#unmatched.add(context, "unmatched", message.address, () => ({
+      state: `message ${encodeHex(id)} was confirmed and is not there`,
+    }));
   }
 
   /** Forgets what was not confirmed in time. */
@@ -195,15 +190,11 @@ export class TwoPhaseCommitInterceptor implements ChannelInterceptor {
     for (const [key, { message, since }] of this.#entries) {
       if (now - since <= this.#expire) break;
       this.#take(key);
-      this.#expired++;
-      context.fault(
-        new ChannelError(
-          "timeout",
-          `Dropped message ${encodeHex(message.uniqueId)} of ${
-            formatMember(message.address)
-          }: it was not confirmed within ${this.#expire} ms`,
-        ),
-      );
+      this.#expired.add(context, "expired", message.address, () => ({
+        state: `${
+          encodeHex(message.uniqueId)
+        } was not confirmed within ${this.#expire} ms`,
+      }));
     }
   }
 

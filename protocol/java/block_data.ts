@@ -158,10 +158,18 @@ export class JavaObjectInput {
     throw this.error("out-of-range", `${field}.length`, `${length} < 0`);
   }
 
-  /** Number of bytes in front of the next object or the end. */
-  available(): number {
+  /**
+   * Number of bytes in front of the next object or the end.
+   *
+   * @param enough The count ends there: a value that crosses blocks need not look at all of them.
+   */
+  available(enough: number = Infinity): number {
     let length = this.#block.length - this.#at;
-    for (let i = this.#index; i < this.#contents.length; i++) {
+    for (
+      let i = this.#index;
+      i < this.#contents.length && length < enough;
+      i++
+    ) {
       const content = this.#contents[i]!; // i < length; null ends it too
       if (content === null || content.kind !== "block-data") break;
       length += content.bytes.length;
@@ -230,7 +238,7 @@ export class JavaObjectInput {
   }
 
   #joinBytes(length: number, field: string): Uint8Array {
-    const available = this.available();
+    const available = this.available(length);
     if (length > available) {
       throw this.error(
         "truncated",

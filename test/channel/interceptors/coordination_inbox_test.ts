@@ -25,6 +25,7 @@ function makeInbox() {
   const context = {
     localMember: () => LOCAL,
     fault: (error: Error) => void faults.push(error.message),
+    transport: { clock: { now: () => 0 } },
   } as unknown as InterceptorContext; // the inbox uses nothing else of it
   const receive = (id: number, size = 0) => {
     const member = createMember({
@@ -76,8 +77,9 @@ test("CoordinationInbox refuses messages beyond 256, and takes more when these a
   const { inbox, handled, faults, receive, hold } = makeInbox();
   const gate = Promise.withResolvers<void>();
   hold(gate.promise);
-  for (let i = 0; i < 257; i++) receive(1);
-  assert.equal(inbox.refused, 1);
+  for (let i = 0; i < 259; i++) receive(1);
+  assert.equal(inbox.refused, 3);
+  assert.equal(faults.length, 1, "a report for each would fill a log");
   assert.match(faults[0] ?? "", /10\.0\.0\.2:4000: too many wait$/);
   gate.resolve();
   await turn();

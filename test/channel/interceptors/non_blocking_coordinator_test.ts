@@ -356,6 +356,7 @@ test("NonBlockingCoordinator refuses messages that no member would send, and goe
           ],
         ];
       for (const [message, text] of cases) {
+        await network.advance(10_000); // reports come no faster
         a.errors.length = 0;
         await send(message);
         assert.equal(a.errors.length, 1, `${text}`);
@@ -370,7 +371,7 @@ test("NonBlockingCoordinator refuses messages that no member would send, and goe
   ));
 
 test("NonBlockingCoordinator reports what it cannot decode", () =>
-  withStranger(async ({ network, nodes: [a] }, _, stranger) => {
+  withStranger(async ({ network, nodes: [a], coordinators }, _, stranger) => {
     assert(a);
     const good = encodeCoordinationMessage({
       leader: stranger.member,
@@ -381,13 +382,18 @@ test("NonBlockingCoordinator reports what it cannot decode", () =>
     });
     const host = network.transport("10.0.0.9");
     const peer = await RawPeer.connect(host, { hostname: a.host, port: 4000 });
+    a.errors.length = 0;
     for (let length = 16; length < good.length; length++) {
-      a.errors.length = 0;
       await peer.write(frameOf(good.slice(0, length), 0));
       await network.settle();
-      assert.equal(a.errors.length, 1, `${length} bytes`);
-      assert.match(a.errors[0]?.message ?? "", /Cannot decode/);
+      assert.equal(
+        coordinators[0]?.statistics().refused,
+        length - 15,
+        `${length} bytes`,
+      );
     }
+    assert.equal(a.errors.length, 1);
+    assert.match(a.errors[0]?.message ?? "", /Cannot decode/);
     assert.ok(peer.open);
     peer.connection.abort();
     await network.settle();
