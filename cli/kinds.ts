@@ -4,6 +4,7 @@ import { COORDINATION_KINDS } from "./coordination_kinds.ts";
 import { JAVA_KINDS } from "./java_kinds.ts";
 import { INTERCEPTOR_KINDS } from "./interceptor_kinds.ts";
 import type { Kind } from "./kind.ts";
+import { REPLICATION_KINDS } from "./replication_kinds.ts";
 import { RPC_KINDS } from "./rpc_kinds.ts";
 import { TRIBES_KINDS } from "./tribes_kinds.ts";
 
@@ -14,6 +15,7 @@ export const KINDS: ReadonlyMap<string, Kind> = new Map(
     ...INTERCEPTOR_KINDS,
     ...COORDINATION_KINDS,
     ...RPC_KINDS,
+    ...REPLICATION_KINDS,
     ...JAVA_KINDS,
     ...AJP_KINDS,
   ].map((

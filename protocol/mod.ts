@@ -22,4 +22,5 @@ export * from "./bytes/mod.ts";
 export * from "./generation.ts";
 export * from "./ajp/mod.ts";
 export * from "./java/mod.ts";
+export * from "./replication/mod.ts";
 export * from "./tribes/mod.ts";

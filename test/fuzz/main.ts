@@ -5,9 +5,14 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { JAVA_PROPERTIES } from "../support/java_properties.ts";
 import { ALL_PROPERTIES, type Property } from "../support/properties.ts";
+import { REPLICATION_PROPERTIES } from "../support/replication_properties.ts";
 
 const RUNS_A_ROUND = 1000;
-const PROPERTIES = [...ALL_PROPERTIES, ...JAVA_PROPERTIES];
+const PROPERTIES = [
+  ...ALL_PROPERTIES,
+  ...JAVA_PROPERTIES,
+  ...REPLICATION_PROPERTIES,
+];
 
 const options = readOptions();
 // Without --seed the clock's; without --runs there is no end.
