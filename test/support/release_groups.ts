@@ -243,6 +243,7 @@ export const stacked: Peers<StackedPair> = pairsOf(async (release, keep) => {
       "TcpFailureDetector",
     ],
     generationOf: () => settingsOf(FOUR, release),
+    maxThreads: 1, // parts of a message are not safe from each other in Java's Fragmentation
     others: [{
       host: "127.0.0.1",
       port: fake.member.port,

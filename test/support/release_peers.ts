@@ -257,6 +257,8 @@ export interface StaticPairOptions {
   ) => { readonly generation?: Generation };
   /** Address of Java's receiver. @default {"127.0.0.1"} */
   readonly host?: string;
+  /** Threads of Java's receiver. */
+  readonly maxThreads?: number;
   /** Other members of Java's. */
   readonly others?: readonly Place[];
   /** Gets what must be disposed. */
@@ -267,7 +269,7 @@ export interface StaticPairOptions {
 export async function startStaticPair(
   options: StaticPairOptions,
 ): Promise<StaticPair> {
-  const { release, generationOf, keep, others = [] } = options;
+  const { release, generationOf, keep, maxThreads, others = [] } = options;
   const stack = [...options.stack, "StaticMembership"];
   const ours = await freePlace();
   const theirs = await freePlace(options.host);
@@ -296,6 +298,7 @@ export async function startStaticPair(
       startOptions: 3,
       interceptors: stack,
       members: [ours, ...others].map(placeText),
+      ...(maxThreads === undefined ? {} : { maxThreads }),
     }).then(keep),
     start(first),
   ]);
