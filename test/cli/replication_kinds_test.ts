@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { answerLine } from "../../cli/codec_command.ts";
-import type { JsonObject, JsonValue } from "../../cli/json.ts";
-
-interface KindVector {
-  readonly id: string;
-  readonly source: string;
-  readonly hex: string;
-  readonly decoded: JsonObject;
-}
+import { ask, kindVectors, same } from "../support/kind_vectors.ts";
+import type { JsonObject } from "../../cli/json.ts";
 
 const CATEGORIES = [
   "session-message",
@@ -41,53 +33,8 @@ const NOT_TOLD: Readonly<Record<string, string>> = {
   "file-message/single": "unsupported",
 };
 
-function vectors(category: string): KindVector[] {
-  const url = new URL(`../vectors/${category}.json`, import.meta.url);
-  const file = JSON.parse(readFileSync(url, "utf8")) as {
-    vectors: KindVector[];
-  };
-  assert(file.vectors.length > 0);
-  return file.vectors;
-}
-
-interface Answer {
-  readonly ok: boolean;
-  readonly value: JsonObject;
-  readonly same: boolean;
-  readonly hex: string;
-  readonly error: { readonly code: string; readonly field: string };
-}
-
-async function ask(
-  direction: "decode" | "encode",
-  fields: JsonObject,
-): Promise<Answer> {
-  const text = JSON.stringify(fields);
-  const answer = await answerLine({ type: "text", text }, {
-    direction,
-    roundtrip: true,
-  });
-  return JSON.parse(answer) as Answer;
-}
-
-/** The fields of `found` that `wanted` has. */
-function same(found: JsonValue | undefined, wanted: JsonValue): JsonValue {
-  if (Array.isArray(wanted) && Array.isArray(found)) {
-    return found.map((item, i) => same(item, wanted[i] ?? null));
-  }
-  if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted)) {
-    return found ?? null;
-  }
-  return Object.fromEntries(
-    Object.keys(wanted).map((name) => [
-      name,
-      same((found as JsonObject)[name], (wanted as JsonObject)[name]!), // it has the key
-    ]),
-  );
-}
-
 for (const kind of CATEGORIES) {
-  for (const { id, source, hex, decoded } of vectors(kind)) {
+  for (const { id, source, hex, decoded } of kindVectors(kind)) {
     test(`tribes decode gives the value of ${id}`, async () => {
       const answer = await ask("decode", { kind, hex });
       assert(answer.ok, JSON.stringify(answer.error));

@@ -1,65 +1,12 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { answerLine } from "../../cli/codec_command.ts";
-import type { JsonObject, JsonValue } from "../../cli/json.ts";
-
-interface ObjectVector {
-  readonly id: string;
-  readonly source: string;
-  readonly hex: string;
-  readonly decoded: JsonObject;
-}
+import { ask, kindVectors, same } from "../support/kind_vectors.ts";
+import type { JsonObject } from "../../cli/json.ts";
 
 const CATEGORIES = ["rpc-message", "member-message", "member-object"];
 
-function vectors(category: string): ObjectVector[] {
-  const url = new URL(`../vectors/${category}.json`, import.meta.url);
-  const file = JSON.parse(readFileSync(url, "utf8")) as {
-    vectors: ObjectVector[];
-  };
-  assert(file.vectors.length > 0);
-  return file.vectors;
-}
-
-interface Answer {
-  readonly ok: boolean;
-  readonly value: JsonObject;
-  readonly same: boolean;
-  readonly hex: string;
-  readonly error: { readonly code: string; readonly field: string };
-}
-
-async function ask(
-  direction: "decode" | "encode",
-  fields: JsonObject,
-): Promise<Answer> {
-  const text = JSON.stringify(fields);
-  const answer = await answerLine({ type: "text", text }, {
-    direction,
-    roundtrip: true,
-  });
-  return JSON.parse(answer) as Answer;
-}
-
-/** The fields of `found` that `wanted` has. */
-function same(found: JsonValue | undefined, wanted: JsonValue): JsonValue {
-  if (Array.isArray(wanted) && Array.isArray(found)) {
-    return found.map((item, i) => same(item, wanted[i] ?? null));
-  }
-  if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted)) {
-    return found ?? null;
-  }
-  return Object.fromEntries(
-    Object.keys(wanted).map((name) => [
-      name,
-      same((found as JsonObject)[name], (wanted as JsonObject)[name]!), // it has the key
-    ]),
-  );
-}
-
 for (const kind of CATEGORIES) {
-  for (const { id, source, hex, decoded } of vectors(kind)) {
+  for (const { id, source, hex, decoded } of kindVectors(kind)) {
     test(`tribes decode gives the value of ${id}`, async () => {
       const { ok, value, same: roundtrip } = await ask("decode", { kind, hex });
       assert(ok);

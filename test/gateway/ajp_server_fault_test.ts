@@ -2,49 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AjpHandler } from "../../gateway/ajp_server.ts";
-import { ajpMethodCode } from "../../protocol/mod.ts";
-import {
-  headerOf,
-  type Reply,
-  withAjpServer,
-} from "../support/ajp_server_front_end.ts";
+import { headerOf, withAjpServer } from "../support/ajp_server_front_end.ts";
+import { bytesOf, replyOf, streamOf } from "./ajp_server_reply.ts";
 import { headersOf } from "../support/ajp_values.ts";
-
-/** Sends one request and gives the reply and the faults, as texts. */
-async function replyOf(
-  handler: AjpHandler,
-  method = "GET",
-): Promise<{ reply: Reply; faults: string[] }> {
-  let reply: Reply | undefined;
-  const texts: string[] = [];
-  await withAjpServer({}, handler, async ({ connect, faults }) => {
-    const peer = await connect();
-    reply = await peer.send({ methodCode: ajpMethodCode(method) });
-    texts.push(...faults.map(({ type, error }) => `${type}: ${error.message}`));
-    if (reply.reuse) {
-      // Whatever it was, nothing of it is left for the next one.
-      const next = await peer.send({ methodCode: ajpMethodCode(method) });
-      assert.equal(next.status, reply.status);
-      assert.deepEqual(next.body, reply.body);
-    } else await peer.closed();
-  });
-  assert(reply !== undefined);
-  return { reply, faults: texts };
-}
-
-/** A body of parts that come at once, and ends. */
-function streamOf(...parts: readonly unknown[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const part of parts) controller.enqueue(part as Uint8Array);
-      controller.close();
-    },
-  });
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
 
 /** Gives each part in a turn of its own, and then the end or an error. */
 function pausingStream(

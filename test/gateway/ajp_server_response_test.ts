@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AjpHandler } from "../../gateway/ajp_server.ts";
 import {
-  ajpMethodCode,
   concatBytes,
   encodeEndResponse,
   encodeSendBodyChunk,
@@ -12,46 +11,10 @@ import {
 import {
   headerOf,
   patternOf,
-  type Reply,
   requestBytes,
   withAjpServer,
 } from "../support/ajp_server_front_end.ts";
-
-/** Sends one request and gives the reply and the faults, as texts. */
-async function replyOf(
-  handler: AjpHandler,
-  method = "GET",
-): Promise<{ reply: Reply; faults: string[] }> {
-  let reply: Reply | undefined;
-  const texts: string[] = [];
-  await withAjpServer({}, handler, async ({ connect, faults }) => {
-    const peer = await connect();
-    reply = await peer.send({ methodCode: ajpMethodCode(method) });
-    texts.push(...faults.map(({ type, error }) => `${type}: ${error.message}`));
-    if (reply.reuse) {
-      // Whatever it was, nothing of it is left for the next one.
-      const next = await peer.send({ methodCode: ajpMethodCode(method) });
-      assert.equal(next.status, reply.status);
-      assert.deepEqual(next.body, reply.body);
-    } else await peer.closed();
-  });
-  assert(reply !== undefined);
-  return { reply, faults: texts };
-}
-
-/** A body of parts that come at once, and ends. */
-function streamOf(...parts: readonly unknown[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const part of parts) controller.enqueue(part as Uint8Array);
-      controller.close();
-    },
-  });
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
+import { bytesOf, replyOf, streamOf } from "./ajp_server_reply.ts";
 
 // Status and headers
 
