@@ -467,6 +467,24 @@ test("GroupChannel.stop() sends what is queued, and closes whatever a layer's st
   assert.equal(b.messages.length, 100);
 });
 
+test("GroupChannel.stop() acknowledges nothing while what it sent is still waited for", () =>
+  withGroup(2, async ({ network }, [a, b]) => {
+    assert(a && b);
+    const held = Promise.withResolvers<void>();
+    a.channel.addChannelListener({ messageReceived: () => held.promise });
+    const to = [a.memberAt(b.host)];
+    const waiting = assert.rejects(b.sendAll("held", 6));
+    await network.settle();
+    const stopping = b.channel.stop();
+    await network.advance(100);
+    assert.equal(b.channel.isStarted, true, "it waits for the ack");
+    const late = a.channel.send(to, bytes("late"), { options: 2 });
+    await assert.rejects(late, ChannelError);
+    await Promise.all([stopping, waiting]);
+    held.resolve();
+    assert.deepEqual(b.messages, []);
+  }));
+
 test("GroupChannel has a new unique id at each start, unless one is given", async () => {
   const uniqueId = new Uint8Array(16).fill(7);
   const group = new SimulatedGroup();

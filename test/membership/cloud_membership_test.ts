@@ -238,7 +238,8 @@ test("CloudMembership has no more members than allowed", () =>
     platform.answer = () => Array.from({ length: 50 }, (_, i) => `10.0.1.${i}`);
     await network.advance(20_000);
     assert.equal(a!.view.length, 7);
-    assert(a!.errors.length > 0);
+    assert.equal(a!.errors.length, 1, "said once, not at each fetch");
+    assert.match(a!.errors[0]!.message, /there are more than 7/);
   }, { maxMembers: 7 }));
 
 test("CloudMembership has no group address to broadcast to", () =>
