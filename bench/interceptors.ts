@@ -8,7 +8,10 @@ import { EncryptInterceptor } from "../channel/interceptors/encrypt.ts";
 import { FragmentationInterceptor } from "../channel/interceptors/fragmentation.ts";
 import { GzipInterceptor } from "../channel/interceptors/gzip.ts";
 import { MessageDispatchInterceptor } from "../channel/interceptors/message_dispatch.ts";
+import { NonBlockingCoordinator } from "../channel/interceptors/non_blocking_coordinator.ts";
 import { OrderInterceptor } from "../channel/interceptors/order.ts";
+import { SimpleCoordinator } from "../channel/interceptors/simple_coordinator.ts";
+import { StaticMembershipInterceptor } from "../channel/interceptors/static_membership.ts";
 import { TcpFailureDetector } from "../channel/interceptors/tcp_failure_detector.ts";
 import { TcpPingInterceptor } from "../channel/interceptors/tcp_ping.ts";
 import { ThroughputInterceptor } from "../channel/interceptors/throughput.ts";
@@ -31,6 +34,9 @@ const LAYERS: readonly (readonly [string, () => ChannelInterceptor])[] = [
   ["MessageDispatch", () => new MessageDispatchInterceptor()],
   ["TcpFailureDetector", () => new TcpFailureDetector()],
   ["TcpPing", () => new TcpPingInterceptor()],
+  ["StaticMembership", () => new StaticMembershipInterceptor({ members: [] })],
+  ["SimpleCoordinator", () => new SimpleCoordinator()],
+  ["NonBlockingCoordinator", () => new NonBlockingCoordinator()],
   ["DomainFilter", () =>
     new DomainFilterInterceptor({
       domain: new TextEncoder().encode("catalina"),
